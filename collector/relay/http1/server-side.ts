@@ -1,0 +1,76 @@
+import type { Clock } from "../../../lib/clock.ts";
+import type { RelayLimits } from "../limits.ts";
+import type { Upstream } from "../upstream.ts";
+import { Ask } from "./ask.ts";
+import type { Answering, Asking } from "./asking.ts";
+import { type Pool, ServerConnection } from "./server-connection.ts";
+
+/** Connections of HTTP/1.1 to the server, each used for one call at a time. */
+export interface Http1ServerSide {
+  readonly upstream: Upstream;
+  ask(answering: Answering): Asking;
+  sweep(): void;
+  close(): void;
+}
+
+export function makeHttp1ServerSide(options: {
+  upstream: Upstream;
+  limits: RelayLimits;
+  clock: Clock;
+}): Http1ServerSide {
+  const { limits, clock } = options;
+  const open = new Set<ServerConnection>();
+  /** The one used last comes last, and is used first: the others may grow old. */
+  let idle: ServerConnection[] = [];
+  /** Calls for which there is no connection yet, in order of arrival. */
+  const waiting = new Set<Ask>();
+
+  const serve = (connection: ServerConnection): boolean => {
+    const [next] = waiting;
+    if (!next) return false;
+    waiting.delete(next);
+    next.take(connection);
+    if (next.flush()) next.answering.onDrain();
+    return true;
+  };
+  const connect = () => {
+    const connection = new ServerConnection(pool);
+    open.add(connection);
+    return connection;
+  };
+  const pool: Pool = {
+    ...options,
+    session: undefined,
+    release(connection) {
+      if (serve(connection)) return true;
+      const isKept = idle.length < limits.upstreamIdle;
+      if (isKept) idle.push(connection);
+      return isKept;
+    },
+    forget(connection) {
+      if (!open.delete(connection)) return;
+      idle = idle.filter((other) => other !== connection);
+      if (waiting.size > 0) serve(connect());
+    },
+  };
+
+  return {
+    upstream: options.upstream,
+    ask(answering) {
+      const ask = new Ask(answering, () => waiting.delete(ask));
+      const connection = idle.pop();
+      if (connection) ask.take(connection);
+      else if (open.size < limits.upstreamConnections) ask.take(connect());
+      else waiting.add(ask);
+      return ask;
+    },
+    sweep() {
+      const latest = clock.monotonic() - limits.upstreamIdleMs;
+      for (const connection of [...idle]) if (connection.idleSince < latest) connection.close();
+    },
+    close() {
+      waiting.clear();
+      for (const connection of [...open]) connection.close();
+    },
+  };
+}

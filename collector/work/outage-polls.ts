@@ -1,0 +1,93 @@
+import type { Clock } from "../../lib/clock.ts";
+import { startLoop } from "../../lib/loop.ts";
+import type { Source } from "./assignments.ts";
+
+const LOOK_EVERY_MS = 250;
+
+export interface OutagePollsOptions {
+  sources: () => Iterable<Source>;
+  /** Unix milliseconds on the server's clock, as well as it is known. */
+  serverNow: () => number;
+  /** Polls a source for a slot that nobody handed out. */
+  poll: (source: Source, slot: number) => void;
+  clock: Clock;
+  onError: (error: unknown) => void;
+}
+
+/** The latest slot of a source that is not in the future. */
+export const latestSlot = ({ intervalMs, phaseMs }: Source, now: number): number =>
+  Math.floor((now - phaseMs) / intervalMs) * intervalMs + phaseMs;
+
+/**
+ * Polls by the collector's own schedule while the server hands out nothing. Each slot once: none that
+ * was handed out before, and none of the time in which the server would have. Only after a restart a
+ * slot may be polled again, of which the server then takes one result.
+ */
+export class OutagePolls {
+  readonly #options: OutagePollsOptions;
+  #isOn = false;
+  /** The server has handed out all that was due by then; nothing is known of what a process before this one did. */
+  #coveredUntil = Number.NEGATIVE_INFINITY;
+  #last = new Map<string, number>();
+  #notBefore = new Map<string, number>();
+
+  constructor(options: OutagePollsOptions) {
+    this.#options = options;
+  }
+
+  get isOn(): boolean {
+    return this.#isOn;
+  }
+
+  /** The server cannot be reached. */
+  begin(): void {
+    this.#isOn = true;
+  }
+
+  /** The server has handed out all that was due at this time of its clock. */
+  end(coveredUntil: number): void {
+    this.#isOn = false;
+    this.#coveredUntil = Math.max(this.#coveredUntil, coveredUntil);
+  }
+
+  /** The slot was handed out. */
+  noteSlot(sourceId: string, slot: number): void {
+    this.#last.set(sourceId, Math.max(slot, this.#last.get(sourceId) ?? 0));
+  }
+
+  /** The source is slow or fails: not before this time of the server's clock. */
+  leaveAlone(sourceId: string, until: number): void {
+    this.#notBefore.set(sourceId, until);
+  }
+
+  forget(sourceId: string): void {
+    this.#last.delete(sourceId);
+    this.#notBefore.delete(sourceId);
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    const { clock, onError } = this.#options;
+    return startLoop(() => this.#look(), {
+      every: () => LOOK_EVERY_MS,
+      clock,
+      signal,
+      onError,
+    }).done;
+  }
+
+  #look(): void {
+    if (!this.#isOn) return;
+    const { sources, serverNow, poll } = this.#options;
+    const now = serverNow();
+    for (const source of sources()) {
+      const { sourceId } = source.assignment;
+      const slot = latestSlot(source, now);
+      // Later than that, the reading would belong to the next slot rather.
+      if (now - slot > source.intervalMs / 2) continue;
+      if (slot <= this.#coveredUntil || slot <= (this.#last.get(sourceId) ?? 0)) continue;
+      if (slot < (this.#notBefore.get(sourceId) ?? 0)) continue;
+      this.#last.set(sourceId, slot);
+      poll(source, slot);
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { existsSync, writeFileSync } from "node:fs";
+import type { EnrollmentToken } from "../../gen/lumetry/v1/collector_service_pb.js";
+import type { Cli } from "./cli.ts";
+import { usageError } from "./errors.ts";
+import { isThisMachine } from "./session-files.ts";
+import { deadlineText } from "./words.ts";
+
+/**
+ * How to start a collector on its host, and how long its token lives. The token is shown in it, or
+ * moved to a file when one is named.
+ */
+export function enrollmentText(
+  cli: Cli,
+  token: EnrollmentToken | undefined,
+  tokenFile: string | undefined,
+): string {
+  const { url, caFile } = cli.place() ?? { url: "", caFile: undefined };
+  const strong = (text: string) => `  ${cli.terminal.paint(text, "bold")}`;
+  if (tokenFile !== undefined && token) {
+    writeToken(tokenFile, token.secret);
+    token.secret = "";
+  }
+  const ca = caFile === undefined ? "" : " --ca ca.pem";
+  const lines = [
+    `Its token works once, until it ends ${deadlineText(token?.expireTime, cli.now())}. Run on the host:`,
+    "",
+  ];
+  if (tokenFile === undefined) {
+    const variables = `LUMETRY_ENROLLMENT_TOKEN=${token?.secret}`;
+    lines.push(
+      strong(`${variables} lumetry collector --server ${url}${ca}`),
+      "",
+      "or, to leave the token out of the shell's history, put it into a file:",
+      "",
+      strong(`lumetry collector --server ${url}${ca} --enrollment-token-file token`),
+    );
+  } else {
+    lines.push(
+      strong(`lumetry collector --server ${url}${ca} --enrollment-token-file ${tokenFile}`),
+    );
+  }
+  lines.push("");
+  if (caFile !== undefined) lines.push(`ca.pem is ${caFile}: copy it to the host.`);
+  if (isThisMachine(url)) {
+    lines.push(`Another machine reaches this server by a name of its own in place of ${url}.`);
+  }
+  lines.push(
+    tokenFile === undefined
+      ? "The token is shown this once only."
+      : `The token is in ${tokenFile}: copy it to the host; the collector needs it once.`,
+  );
+  return lines.join("\n");
+}
+
+/** Throws before anything is created if the token could not be written afterwards. */
+export function requireFree(file: string | undefined): void {
+  if (file !== undefined && existsSync(file)) {
+    throw usageError(`${file} exists already; name a file that does not.`);
+  }
+}
+
+function writeToken(file: string, secret: string): void {
+  try {
+    writeFileSync(file, `${secret}\n`, { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    throw usageError(
+      `The token cannot be written: ${(error as Error).message}.`,
+      'The collector was created; make a new token with "lumetry collectors replace-token".',
+    );
+  }
+}

@@ -1,0 +1,84 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { TransportProvider } from "@connectrpc/connect-query";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { Suspense, useEffect } from "react";
+import { Route, Switch } from "wouter";
+import { queryClient } from "./client/live.ts";
+import { SelfProvider, startOver, useWhoIsThere } from "./client/session.tsx";
+import { transport, whenSignedOut } from "./client/transport.ts";
+import { Broken } from "./frame/broken.tsx";
+import { Nowhere } from "./frame/nowhere.tsx";
+import { Shell } from "./frame/shell.tsx";
+import { Invitation } from "./pages/sign-in/invitation.tsx";
+import { SetUp } from "./pages/sign-in/set-up.tsx";
+import { SignIn } from "./pages/sign-in/sign-in.tsx";
+import { PAGES } from "./pages.ts";
+import { Failure } from "./ui/notice.tsx";
+import { TipProvider } from "./ui/tip.tsx";
+import { Toasts } from "./ui/toast.tsx";
+
+export function App() {
+  return (
+    <TransportProvider transport={transport}>
+      <QueryClientProvider client={queryClient}>
+        <TipProvider delay={250} closeDelay={0}>
+          <Toasts>
+            <Broken>
+              <Door />
+            </Broken>
+          </Toasts>
+        </TipProvider>
+      </QueryClientProvider>
+    </TransportProvider>
+  );
+}
+
+/** Lets in whoever has a session, to the page that they asked for; asks everybody else who they are. */
+function Door() {
+  const { session, setup } = useWhoIsThere();
+  useEffect(() => whenSignedOut(() => void startOver()), []);
+  if (location.pathname === "/invitation") return <Invitation />;
+  if (session.data) {
+    return (
+      <SelfProvider session={session.data}>
+        <Inside />
+      </SelfProvider>
+    );
+  }
+  const isStranger =
+    session.error instanceof ConnectError && session.error.code === Code.Unauthenticated;
+  const failed = isStranger ? setup.error : session.error;
+  if (failed) {
+    return (
+      <div className="gate">
+        <Failure error={failed} onRetry={() => void startOver()} />
+      </div>
+    );
+  }
+  if (!isStranger || !setup.data) return null;
+  return setup.data.completed ? <SignIn /> : <SetUp />;
+}
+
+function Inside() {
+  // What one is likely to want next is there before it is asked for.
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      for (const { load } of PAGES) load().catch(() => {});
+    }, 1_500);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <Shell>
+      <Broken>
+        <Suspense fallback={null}>
+          <Switch>
+            {PAGES.map(({ path, Component }) => (
+              <Route key={path} path={path} component={Component} />
+            ))}
+            <Route component={Nowhere} />
+          </Switch>
+        </Suspense>
+      </Broken>
+    </Shell>
+  );
+}

@@ -1,0 +1,33 @@
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const UNITS: [name: string, ms: number, from: number][] = [
+  ["day", DAY, 2 * DAY],
+  ["hour", HOUR, HOUR],
+  ["minute", MINUTE, MINUTE],
+  ["second", SECOND, 0],
+];
+
+/** A span of milliseconds in its largest unit, rounded down, as the command line says it: "47 hours". */
+export function spanText(ms: number): string {
+  const length = Math.abs(ms);
+  const [name, size] = UNITS.find(([, , from]) => length >= from) ?? ["second", SECOND];
+  const count = Math.floor(length / size);
+  return `${count} ${name}${count === 1 ? "" : "s"}`;
+}
+
+/** How long ago something was: "just now", "12 minutes ago", or "in 59 minutes" for a negative age. */
+export function ageText(ms: number): string {
+  if (Math.abs(ms) < SECOND) return "just now";
+  return ms > 0 ? `${spanText(ms)} ago` : `in ${spanText(ms)}`;
+}
+
+/** When the words for an age change next, in milliseconds from now. */
+export function nextChange(ms: number): number {
+  const length = Math.abs(ms);
+  const [, size] = UNITS.find(([, , from]) => length >= from) ?? ["", SECOND];
+  const rest = ms >= 0 ? size - (length % size) : length % size;
+  return Math.max(rest, 50);
+}

@@ -1,0 +1,177 @@
+import { findGauges, noteSeen } from "../catalog/activity.ts";
+import type { Turn } from "../readers/reader.ts";
+import { type Piece, readBlock } from "./block-format.ts";
+import { type Block, makePacker, type Packer, type PackingOptions } from "./blocks.ts";
+import { cutEvery, mergePieces } from "./merge.ts";
+import { makePartition } from "./partitions.ts";
+import type { ChunkParts } from "./reader.ts";
+import { cellsOf, packCells, ROLLUPS, type Rollup, seriesOfPacked } from "./rollup.ts";
+import * as store from "./store.ts";
+import { SECTION_MS, seriesOf, WINDOW_MS } from "./windows.ts";
+
+export interface CompactionRules {
+  /** So many chunks of a level become one of the next. */
+  fanIn: number;
+  /** A day is settled when it has been over for so long and nothing has come for it in a while. */
+  graceMs: number;
+  quietMs: number;
+}
+
+const RULES: CompactionRules = { fanIn: 8, graceMs: 3_600_000, quietMs: 600_000 };
+const COMPRESSION = 3;
+/** There is more to merge soon. */
+const NEXT_MS = 60_000;
+
+const wantsAll = () => true;
+
+/**
+ * Merges what has gathered in a workspace, a place at a time, each in a transaction of its own.
+ * Answers in how many ms to come again; undefined when nothing is left.
+ */
+export async function compact(parts: ChunkParts, turn: Turn): Promise<number | undefined> {
+  const { db } = parts;
+  const { workspaceId } = turn;
+  const rules = { ...RULES, ...parts.compaction };
+  const { groups, nowMs } = await store.listFresh(db, workspaceId);
+  const places = Map.groupBy(groups, ({ windowStart, bucket }) => `${windowStart} ${bucket}`);
+  let left = groups.length > 0;
+  for (const levels of places.values()) {
+    const [{ windowStart, bucket } = { windowStart: 0, bucket: 0 }] = levels;
+    const place = { workspaceId, windowStart, bucket };
+    turn.signal.throwIfAborted();
+    if (isReady(windowStart, levels, nowMs, rules)) await settle(parts, turn, place);
+    else {
+      left = true;
+      for (const { level, chunks } of levels) {
+        if (chunks >= rules.fanIn) await mergeLevel(parts, turn, place, level);
+      }
+    }
+  }
+  return left ? NEXT_MS : undefined;
+}
+
+function isReady(
+  windowStart: number,
+  levels: readonly store.FreshGroup[],
+  nowMs: number,
+  { graceMs, quietMs }: CompactionRules,
+): boolean {
+  if (nowMs - (windowStart + WINDOW_MS) < graceMs) return false;
+  const newest = Math.min(...levels.map(({ newestAgeMs }) => newestAgeMs));
+  const oldest = Math.max(...levels.map(({ oldestAgeMs }) => oldestAgeMs));
+  // A backlog that goes on and on must not put it off for ever.
+  return newest >= quietMs || oldest >= graceMs + quietMs;
+}
+
+/** Puts the chunks of one level of a place together, a level higher. */
+export async function mergeLevel(
+  { db }: ChunkParts,
+  turn: Turn,
+  place: store.Place,
+  level: number,
+): Promise<void> {
+  const sources = await store.findFresh(db, place, level);
+  const merged = mergePieces(sources.map(({ body }) => readBlock(body, wantsAll)));
+  const { blocks, lastSeen } = await pack(merged, place);
+  await turn.commit(async (transaction) => {
+    await store.deleteMerged(
+      transaction,
+      "fresh_chunks",
+      place,
+      sources.map(({ chunkId }) => chunkId),
+    );
+    await store.insertFresh(transaction, place.workspaceId, level + 1, blocks);
+    await noteSeen(transaction, place.workspaceId, lastSeen);
+  });
+}
+
+/** Puts all chunks of a place together, those settled before included, and makes its roll-ups anew. */
+export async function settle({ db }: ChunkParts, turn: Turn, place: store.Place): Promise<void> {
+  const { workspaceId, windowStart } = place;
+  for (const table of ["chunks", ...ROLLUPS.map((rollup) => rollup.table)] as const) {
+    await makePartition(db, table, windowStart);
+  }
+  const settled = await store.findSettled(db, place);
+  const fresh = await store.findFresh(db, place);
+  const gauges = await findGauges(db, workspaceId, seriesOf(place.bucket));
+  // In order of series ids within a section, the blocks of one section can be read as one.
+  const sections = Map.groupBy(settled, ({ startMs }) => Math.floor(startMs / SECTION_MS));
+  const pieces = mergePieces([
+    ...Array.from(sections.values(), (blocks) =>
+      chain(blocks.map(({ body }) => readBlock(body, wantsAll))),
+    ),
+    ...fresh.map(({ body }) => readBlock(body, wantsAll)),
+  ]);
+  const cells = new Map<Rollup, Piece[]>(ROLLUPS.map((rollup) => [rollup, []]));
+  const watched = (function* () {
+    for (const piece of pieces) {
+      const isGauge = gauges.has(piece.seriesId);
+      for (const [{ resolutionMs }, packed] of cells) {
+        packed.push(...packCells(piece.seriesId, cellsOf(piece, resolutionMs), isGauge));
+      }
+      yield piece;
+    }
+  })();
+  const { blocks, lastSeen } = await pack(watched, place, SETTLED);
+  const rollups: [Rollup, store.NewBlock[]][] = [];
+  for (const [rollup, packed] of cells) {
+    rollups.push([rollup, (await pack(packed, place, ROLLED_UP)).blocks.map(ofSeries)]);
+  }
+  await turn.commit(async (transaction) => {
+    const idsOf = (chunks: store.StoredBlock[]) => chunks.map(({ chunkId }) => chunkId);
+    await store.deleteMerged(transaction, "fresh_chunks", place, idsOf(fresh));
+    await store.deleteMerged(transaction, "chunks", place, idsOf(settled));
+    await store.insertSettled(transaction, "chunks", workspaceId, blocks);
+    for (const [{ table }, packed] of rollups) {
+      await store.deleteRollups(transaction, table, place);
+      await store.insertSettled(transaction, table, workspaceId, packed);
+    }
+    await noteSeen(transaction, workspaceId, lastSeen);
+  });
+}
+
+const LEVEL = { level: COMPRESSION };
+const SETTLED = { ...LEVEL, mostPoints: 8_192, sectionMs: SECTION_MS };
+const ROLLED_UP = {
+  ...LEVEL,
+  stayTogether: (a: number, b: number) => seriesOfPacked(a) === seriesOfPacked(b),
+};
+
+/** A block of roll-ups, found by the series that its columns are of. */
+const ofSeries = (block: store.NewBlock): store.NewBlock => ({
+  ...block,
+  firstSeries: seriesOfPacked(block.firstSeries),
+  lastSeries: seriesOfPacked(block.lastSeries),
+});
+
+function* chain<T>(sources: Iterable<T>[]): Generator<T> {
+  for (const source of sources) yield* source;
+}
+
+/** The blocks of pieces, and when each series was seen last. */
+async function pack(
+  pieces: Iterable<Piece>,
+  { windowStart, bucket }: store.Place,
+  { sectionMs = WINDOW_MS, ...options }: PackingOptions & { sectionMs?: number } = LEVEL,
+): Promise<{ blocks: store.NewBlock[]; lastSeen: Map<number, number> }> {
+  const lastSeen = new Map<number, number>();
+  const blocks: store.NewBlock[] = [];
+  const keep = async (made: Iterable<Block>) => {
+    for (const block of made) {
+      blocks.push({ ...block, windowStart, bucket });
+      // Calls are answered in between.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const packers = new Map<number, Packer>();
+  for (const piece of pieces) {
+    lastSeen.set(piece.seriesId, piece.times.at(-1) as number);
+    for (const { startMs, piece: cut } of cutEvery(piece, sectionMs)) {
+      const packer = packers.get(startMs) ?? makePacker(options);
+      packers.set(startMs, packer);
+      await keep(packer.add(cut));
+    }
+  }
+  for (const packer of packers.values()) await keep(packer.end());
+  return { blocks, lastSeen };
+}

@@ -1,0 +1,127 @@
+import { readSegment } from "../log/segment-format.ts";
+import type { Piece } from "./block-format.ts";
+import { settlePiece } from "./merge.ts";
+
+/** Points of many series, in columns that grow. Of several at one time the one added first stays. */
+export interface Gathering {
+  readonly points: number;
+  /** The points of a segment of the log. Throws DamagedBytes. */
+  addSegment(body: Buffer): void;
+  add(piece: Piece): void;
+  /** A piece for each series that has points, by id. */
+  pieces(): Piece[];
+}
+
+export interface GatherOptions {
+  wants?: (seriesId: number) => boolean;
+  /** Only points from one time on, up to but without another. */
+  span?: { startMs: number; endMs: number };
+  /** Told of each batch of the log what series it has points of. */
+  onBatch?: (senderId: string, seriesIds: number[]) => void;
+}
+
+/** Puts points together by series. Costs the same whether few series have many points or many few. */
+export function gather(options: GatherOptions = {}): Gathering {
+  const { wants = () => true, span, onBatch } = options;
+  let times = new Float64Array(4096);
+  let values = new Float64Array(4096);
+  /** Which series a point is of: its place in `ids`. */
+  let places = new Uint32Array(4096);
+  let points = 0;
+  const placeOf = new Map<number, number>();
+  const ids: number[] = [];
+  const counts: number[] = [];
+
+  const grow = (least: number) => {
+    const length = Math.max(least, times.length * 2);
+    const larger = new Float64Array(length);
+    larger.set(times);
+    times = larger;
+    const more = new Float64Array(length);
+    more.set(values);
+    values = more;
+    const longer = new Uint32Array(length);
+    longer.set(places);
+    places = longer;
+  };
+
+  const add = (seriesId: number, newTimes: Float64Array, newValues: Float64Array) => {
+    const count = newTimes.length;
+    let place = placeOf.get(seriesId);
+    if (place === undefined) {
+      place = ids.length;
+      placeOf.set(seriesId, place);
+      ids.push(seriesId);
+      counts.push(0);
+    }
+    if (points + count > times.length) grow(points + count);
+    let end = points;
+    for (let index = 0; index < count; index += 1) {
+      const ms = newTimes[index] as number;
+      if (span && (ms < span.startMs || ms >= span.endMs)) continue;
+      times[end] = ms;
+      values[end] = newValues[index] as number;
+      end += 1;
+    }
+    places.fill(place, points, end);
+    counts[place] = (counts[place] as number) + end - points;
+    points = end;
+  };
+
+  return {
+    get points() {
+      return points;
+    },
+
+    addSegment(body) {
+      let sender: string | undefined;
+      let seriesIds: number[] = [];
+      // The check of all of it comes first, so that a damaged one adds nothing.
+      for (const { batch, seriesId, count, ...run } of readSegment(body, wants)) {
+        if (onBatch && batch.senderId !== sender) {
+          if (sender !== undefined) onBatch(sender, seriesIds);
+          sender = batch.senderId;
+          seriesIds = [];
+        }
+        if (onBatch) seriesIds.push(seriesId);
+        add(seriesId, run.times.subarray(0, count), run.values.subarray(0, count));
+      }
+      if (sender !== undefined) onBatch?.(sender, seriesIds);
+    },
+
+    add: ({ seriesId, times: newTimes, values: newValues }) => add(seriesId, newTimes, newValues),
+
+    pieces() {
+      const order = Uint32Array.from(ids.keys());
+      order.sort((a, b) => (ids[a] as number) - (ids[b] as number));
+      const starts = new Uint32Array(ids.length);
+      let start = 0;
+      for (const place of order) {
+        starts[place] = start;
+        start += counts[place] as number;
+      }
+      // Each point goes to the next free place of its series: the order of arrival is kept.
+      const sortedTimes = new Float64Array(points);
+      const sortedValues = new Float64Array(points);
+      const next = starts.slice();
+      for (let index = 0; index < points; index += 1) {
+        const place = places[index] as number;
+        const at = next[place] as number;
+        next[place] = at + 1;
+        sortedTimes[at] = times[index] as number;
+        sortedValues[at] = values[index] as number;
+      }
+      return Array.from(order)
+        .filter((place) => (counts[place] as number) > 0)
+        .map((place) => {
+          const from = starts[place] as number;
+          const to = from + (counts[place] as number);
+          return settlePiece({
+            seriesId: ids[place] as number,
+            times: sortedTimes.subarray(from, to),
+            values: sortedValues.subarray(from, to),
+          });
+        });
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { DamagedBytes } from "../log/bytes.ts";
+
+/**
+ * Whole numbers taken apart into bytes: all lowest bytes side by side, then all second ones, and so on. Each such
+ * plane is compressed by itself, for what is noise in one and regular in another would spoil both together.
+ */
+export const MOST_PLANES = 8;
+
+/** Gathers numbers of different widths in bytes. */
+export interface PlaneWriter {
+  /** Signed whole numbers within ±2^52, from one index on. */
+  zigzags(numbers: Float64Array, from: number, width: number): void;
+  /** The eight bytes of each number as they are. */
+  floats(numbers: Float64Array): void;
+  /** The planes so far, lowest first. */
+  planes(): Buffer[];
+}
+
+/** Bytes that the widest of some numbers takes; 0 when all are zero. */
+export function widthOf(numbers: Float64Array, from: number): number {
+  let most = 0;
+  for (let index = from; index < numbers.length; index += 1) {
+    const number = numbers[index] as number;
+    const zigzag = number < 0 ? -2 * number - 1 : 2 * number;
+    if (zigzag > most) most = zigzag;
+  }
+  let width = 0;
+  for (let rest = most; rest >= 1; rest /= 256) width += 1;
+  return width;
+}
+
+export function makePlaneWriter(): PlaneWriter {
+  const buffers = Array.from({ length: MOST_PLANES }, () => Buffer.allocUnsafe(4096));
+  const lengths = new Array<number>(MOST_PLANES).fill(0);
+  const room = (plane: number, bytes: number): Buffer => {
+    const length = lengths[plane] as number;
+    let buffer = buffers[plane] as Buffer;
+    if (length + bytes > buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(buffer.length * 2, length + bytes));
+      buffer.copy(larger, 0, 0, length);
+      buffer = larger;
+      buffers[plane] = larger;
+    }
+    lengths[plane] = length + bytes;
+    return buffer;
+  };
+  return {
+    zigzags(numbers, from, width) {
+      const count = numbers.length - from;
+      for (let plane = 0; plane < width; plane += 1) {
+        let at = lengths[plane] as number;
+        const buffer = room(plane, count);
+        const divisor = 256 ** plane;
+        for (let index = from; index < numbers.length; index += 1) {
+          const number = numbers[index] as number;
+          const zigzag = number < 0 ? -2 * number - 1 : 2 * number;
+          // What is stored is cut to its lowest eight bits.
+          buffer[at++] =
+            plane < 4 && zigzag < 0x1_0000_0000
+              ? zigzag >>> (8 * plane)
+              : Math.floor(zigzag / divisor) % 256;
+        }
+      }
+    },
+    floats(numbers) {
+      const bytes = Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+      for (let plane = 0; plane < 8; plane += 1) {
+        let at = lengths[plane] as number;
+        const buffer = room(plane, numbers.length);
+        for (let from = plane; from < bytes.length; from += 8) buffer[at++] = bytes[from] as number;
+      }
+    },
+    planes() {
+      const used = lengths.findLastIndex((length) => length > 0) + 1;
+      return buffers.slice(0, used).map((buffer, plane) => buffer.subarray(0, lengths[plane]));
+    },
+  };
+}
+
+/** Reads numbers in the order in which they were written, or skips them. */
+export interface PlaneReader {
+  zigzags(count: number, width: number, into: Float64Array, from: number): void;
+  floats(count: number, into: Float64Array): void;
+  skip(count: number, width: number): void;
+}
+
+export function makePlaneReader(planes: readonly Buffer[]): PlaneReader {
+  const at = new Array<number>(MOST_PLANES).fill(0);
+  const take = (plane: number, count: number): number => {
+    const start = at[plane] as number;
+    if (count > (planes[plane]?.length ?? 0) - start)
+      throw new DamagedBytes("a plane is too short");
+    at[plane] = start + count;
+    return start;
+  };
+  return {
+    zigzags(count, width, into, from) {
+      into.fill(0, from, from + count);
+      let factor = 1;
+      for (let plane = 0; plane < width; plane += 1, factor *= 256) {
+        const start = take(plane, count);
+        const buffer = planes[plane] as Buffer;
+        for (let index = 0; index < count; index += 1) {
+          into[from + index] =
+            (into[from + index] as number) + (buffer[start + index] as number) * factor;
+        }
+      }
+      for (let index = from; index < from + count; index += 1) {
+        const zigzag = into[index] as number;
+        into[index] = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
+      }
+    },
+    floats(count, into) {
+      const bytes = Buffer.from(into.buffer, into.byteOffset, count * 8);
+      for (let plane = 0; plane < 8; plane += 1) {
+        const start = take(plane, count);
+        const buffer = planes[plane] as Buffer;
+        for (let index = 0; index < count; index += 1) {
+          bytes[index * 8 + plane] = buffer[start + index] as number;
+        }
+      }
+    },
+    skip(count, width) {
+      for (let plane = 0; plane < width; plane += 1) take(plane, count);
+    },
+  };
+}
+
+/** Bytes in the smaller of two forms; which one is told by the first byte. */
+export function squeeze(bytes: Buffer, level: number): Buffer {
+  if (bytes.length > 16) {
+    const packed = zstdCompressSync(bytes, {
+      params: {
+        [constants.ZSTD_c_compressionLevel]: level,
+        [constants.ZSTD_c_checksumFlag]: 0,
+        [constants.ZSTD_c_contentSizeFlag]: 1,
+      },
+    });
+    if (packed.length < bytes.length) return Buffer.concat([Buffer.of(1), packed]);
+  }
+  return Buffer.concat([Buffer.of(0), bytes]);
+}
+
+/** What was squeezed; throws DamagedBytes when it would be larger than `most`. */
+export function unsqueeze(bytes: Buffer, most: number): Buffer {
+  const rest = bytes.subarray(1);
+  if (bytes[0] === 0) return rest;
+  try {
+    return zstdDecompressSync(rest, { maxOutputLength: most });
+  } catch (error) {
+    throw new DamagedBytes(`a part cannot be decompressed: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,2 @@
+/** The reader of the log that evaluates rules. */
+export const RULES = "rules";

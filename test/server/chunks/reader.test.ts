@@ -1,0 +1,179 @@
+import test from "ava";
+import { systemClock } from "../../../lib/clock.ts";
+import { makeId } from "../../../lib/ids.ts";
+import { silentLog } from "../../../lib/log.ts";
+import { readBlock } from "../../../server/chunks/block-format.ts";
+import { dropExpired } from "../../../server/chunks/partitions.ts";
+import { type ChunkParts, chunkReader } from "../../../server/chunks/reader.ts";
+import { connectDatabase, type DatabaseConnection, migrate } from "../../../server/db/database.ts";
+import { takeTurn } from "../../../server/readers/reader.ts";
+import { freshDatabase } from "../../support/database.ts";
+import { packPoints, segmentOf, type TestPoint } from "../../support/log.ts";
+
+const DAY = 86_400_000;
+const today = Math.floor(Date.now() / DAY) * DAY;
+
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let connection: DatabaseConnection;
+
+test.before(async () => {
+  database = await freshDatabase();
+  connection = connectDatabase({ url: database.url }, { log: silentLog, connections: 8 });
+  await migrate(connection.db);
+});
+test.after.always(async () => {
+  await connection?.[Symbol.asyncDispose]();
+  await database?.[Symbol.asyncDispose]();
+});
+
+async function addWorkspace(): Promise<string> {
+  const workspaceId = makeId("wsp");
+  await connection.pool.query("insert into workspaces values ($1, 'W', 1)", [workspaceId]);
+  await connection.pool.query("insert into readers (workspace_id, reader) values ($1, 'chunks')", [
+    workspaceId,
+  ]);
+  return workspaceId;
+}
+
+async function write(workspaceId: string, points: TestPoint[], body = segmentOf(points)) {
+  const { startMs, endMs } = packPoints(points);
+  await connection.pool.query(
+    `insert into segments (workspace_id, start_ms, end_ms, points, body)
+     values ($1, $2, $3, $4, $5)`,
+    [workspaceId, startMs, endMs, points.length, body],
+  );
+}
+
+const waiting = { ms: -60_000, bytes: 0 };
+async function turn(workspaceId: string, more: Partial<ChunkParts> = {}) {
+  const reader = chunkReader({
+    db: connection.db,
+    log: silentLog,
+    clock: systemClock,
+    retentionMs: 30 * DAY,
+    patience: waiting,
+    ...more,
+  });
+  await connection.pool.query(
+    "update readers set due_at = case workspace_id when $1 then wall_clock() end, turn_at = '-infinity'",
+    [workspaceId],
+  );
+  const options = { ...connection, log: silentLog, clock: systemClock };
+  while (await takeTurn(reader, options, new AbortController().signal)) {
+    const { rows } = await connection.pool.query<{ due: boolean }>(
+      "select due_at is null or due_at > wall_clock() as due from readers where workspace_id = $1",
+      [workspaceId],
+    );
+    if (rows[0]?.due) return;
+  }
+}
+const settleAll = { compaction: { graceMs: 0, quietMs: -60_000 } };
+
+async function chunksOf(table: "chunks" | "fresh_chunks", workspaceId: string) {
+  const { rows } = await connection.pool.query<{ body: Buffer; level: number }>(
+    `select * from ${table} where workspace_id = $1 order by chunk_id`,
+    [workspaceId],
+  );
+  return rows.map(({ body, level }) => ({
+    level,
+    points: [...readBlock(body, () => true)].flatMap(({ seriesId, times, values }) =>
+      Array.from(times, (ms, at): TestPoint => [seriesId, ms, values[at] as number]),
+    ),
+  }));
+}
+
+test.serial(
+  "chunks of a level become one of the next, of which the first point to arrive stays",
+  async (t) => {
+    const workspaceId = await addWorkspace();
+    for (let count = 0; count < 8; count += 1) {
+      await write(workspaceId, [
+        [7, today, count],
+        [7, today + 1 + count, count],
+      ]);
+      await turn(workspaceId);
+    }
+    const [merged, ...others] = await chunksOf("fresh_chunks", workspaceId);
+    t.deepEqual(others, []);
+    t.is(merged?.level, 1);
+    t.deepEqual(
+      merged?.points,
+      [[7, today, 0] as TestPoint].concat(
+        Array.from({ length: 8 }, (_, at): TestPoint => [7, today + 1 + at, at]),
+      ),
+    );
+  },
+);
+
+test.serial("a day that is over is settled, once more when something comes late", async (t) => {
+  const workspaceId = await addWorkspace();
+  const noon = today - 3 * DAY + DAY / 2;
+  await write(workspaceId, [
+    [7, noon, 1],
+    [8, noon, 2],
+  ]);
+  await turn(workspaceId);
+  t.is((await chunksOf("fresh_chunks", workspaceId)).length, 1, "it is too new to be settled");
+  await turn(workspaceId, settleAll);
+  t.deepEqual(await chunksOf("fresh_chunks", workspaceId), []);
+  await write(workspaceId, [
+    [7, noon - 1, 3],
+    [8, noon, 4],
+  ]);
+  await turn(workspaceId, settleAll);
+  const settled = await chunksOf("chunks", workspaceId);
+  t.deepEqual(
+    settled.map(({ points }) => points).toSorted((a, b) => b.length - a.length),
+    [
+      [
+        [7, noon, 1],
+        [8, noon, 2],
+      ],
+      [[7, noon - 1, 3]],
+    ],
+    "a block holds what is within four hours",
+  );
+  const { rows } = await connection.pool.query(
+    "select points::int from rollups_1h where workspace_id = $1",
+    [workspaceId],
+  );
+  t.is(rows.length, 1);
+});
+
+test.serial("a damaged segment costs its own points only, and is counted", async (t) => {
+  const workspaceId = await addWorkspace();
+  const damaged = segmentOf([[7, today, 1]]);
+  damaged[damaged.length - 1] = (damaged.at(-1) as number) ^ 1;
+  await write(workspaceId, [[7, today, 1]], damaged);
+  await write(workspaceId, [[7, today, 2]]);
+  await write(workspaceId, [[7, today - 40 * DAY, 3]]);
+  const lost: unknown[] = [];
+  await turn(workspaceId, { onLost: (each) => lost.push(each) });
+  t.deepEqual(lost[0], { segments: 1, expiredPoints: 1 });
+  const [chunk] = await chunksOf("fresh_chunks", workspaceId);
+  t.deepEqual(chunk?.points, [[7, today, 2]]);
+});
+
+test.serial("chunks go when all of their day is past its time; roll-ups stay longer", async (t) => {
+  const workspaceId = await addWorkspace();
+  for (const days of [28, 29]) await write(workspaceId, [[7, today - days * DAY, days]]);
+  await turn(workspaceId, settleAll);
+  const values = async () =>
+    (await chunksOf("chunks", workspaceId)).flatMap(({ points }) =>
+      points.map(([, , value]) => value),
+    );
+  t.deepEqual((await values()).sort(), [28, 29]);
+  const kept = { chunks: 28 * DAY, rollups_5m: 90 * DAY, rollups_1h: 90 * DAY };
+  await dropExpired(connection.db, kept);
+  t.deepEqual(await values(), [28]);
+  const count = async () => {
+    const { rows } = await connection.pool.query<{ count: number }>(
+      "select count(*)::int as count from rollups_5m where workspace_id = $1",
+      [workspaceId],
+    );
+    return rows[0]?.count;
+  };
+  t.is(await count(), 2);
+  await dropExpired(connection.db, { ...kept, rollups_5m: -40 * DAY });
+  t.is(await count(), 0);
+});
