@@ -1,3 +1,4 @@
+import { exitWhenDone } from "../lib/exit.ts";
 import { makeLog } from "../lib/log.ts";
 import { readProcessSettings } from "../lib/process-settings.ts";
 import { aborted, stopSignal } from "../lib/signals.ts";
@@ -5,6 +6,7 @@ import { version } from "../lib/version.ts";
 import { startServer } from "./server.ts";
 import { serverSettings } from "./settings.ts";
 
+exitWhenDone();
 if (process.argv[2] === "reset-owner") {
   const { main } = await import("./people/reset-owner-main.ts");
   process.exitCode = await main(process.argv.slice(3));

@@ -1,8 +1,10 @@
 import { CommanderError } from "commander";
+import { exitWhenDone } from "../../lib/exit.ts";
 import { type CliError, ExitCode, explain } from "./errors.ts";
 import { makeProgram } from "./program.ts";
 import { plainLines, type Terminal } from "./terminal.ts";
 
+exitWhenDone();
 const { program, cli } = makeProgram(process.env);
 
 // A reader that has seen enough, such as head, is no error.

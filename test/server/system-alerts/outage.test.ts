@@ -66,7 +66,7 @@ const EVERYBODY = { gateway: true, hosts: () => true };
 const NOBODY = { gateway: false, hosts: () => false };
 
 test("a collector with three hundred agents behind it is cut off: one alert, and one recovery", async (t) => {
-  t.timeout(10 * MINUTE_MS);
+  t.timeout(5 * MINUTE_MS);
   await using at = await start();
   const { server, owner, time } = at;
   await server.client(SystemAlertService, owner.token).updateSystemAlertKind({
