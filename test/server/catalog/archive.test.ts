@@ -8,14 +8,13 @@ import { silentLog } from "../../../lib/log.ts";
 import { keepCatalog } from "../../../server/catalog/archive.ts";
 import { chunkReader } from "../../../server/chunks/reader.ts";
 import { connectDatabase } from "../../../server/db/database.ts";
-import { takeTurn } from "../../../server/readers/reader.ts";
 import { addSender, seriesOf } from "../../support/points.ts";
+import { readNow } from "../../support/reader-turn.ts";
 import { refused } from "../../support/refusal.ts";
 import { addWorkspace, setUp, startTestServer, type TestServer } from "../../support/server.ts";
 
 const DAY = 86_400_000;
 const RETENTION = { pointsMs: 30 * DAY, allMs: 730 * DAY };
-const going = new AbortController().signal;
 
 /** Reads the log of all workspaces and settles every day that is over. */
 async function readLog(server: TestServer): Promise<void> {
@@ -31,9 +30,7 @@ async function readLog(server: TestServer): Promise<void> {
     patience: { ms: -60_000, bytes: 0 },
     compaction: { fanIn: 1, graceMs: 0, quietMs: -60_000 },
   });
-  await connection.pool.query("update readers set due_at = wall_clock()");
-  const options = { ...connection, log: silentLog, clock: systemClock };
-  await takeTurn(reader, options, going);
+  await readNow(reader, connection);
 }
 
 /** Makes a series look as if it had its last point, and was archived, so many days ago. */

@@ -10,8 +10,8 @@ import { systemClock } from "../../../lib/clock.ts";
 import { silentLog } from "../../../lib/log.ts";
 import { chunkReader } from "../../../server/chunks/reader.ts";
 import { connectDatabase, type DatabaseConnection } from "../../../server/db/database.ts";
-import { takeTurn } from "../../../server/readers/reader.ts";
 import { addSender, seriesOf, shown, type TestSender } from "../../support/points.ts";
+import { readNow } from "../../support/reader-turn.ts";
 import { type Owner, setUp, startTestServer, type TestServer } from "../../support/server.ts";
 
 let server: TestServer;
@@ -70,10 +70,8 @@ async function upkeep(what: Upkeep): Promise<void> {
       quietMs: -60_000,
     },
   });
-  await connection.pool.query("update readers set due_at = wall_clock()");
-  await takeTurn(reader, { ...connection, log: silentLog, clock: systemClock }, going);
+  await readNow(reader, connection);
 }
-const going = new AbortController().signal;
 
 // Most points near each other, some hours or days off: narrow segments and wide ones.
 const anyMs = fc.oneof(
@@ -268,6 +266,30 @@ test("whatever is written over two servers, and wherever it is kept by now, quer
     {
       numRuns: 12,
       examples: [
+        // Days that lie within the answer are read as they were rolled up.
+        [
+          [
+            {
+              ...settledWrite,
+              series: [
+                {
+                  host: "a",
+                  points: [0, 1, 2].map((day): [number, number] => [day * 86_400_000, day]),
+                },
+              ],
+            },
+          ],
+          [
+            {
+              from: 0,
+              length: 3 * 86_400_000,
+              step: 3600,
+              quantile: 0,
+              aggregation: Aggregation.AVERAGE,
+            },
+          ],
+          0,
+        ],
         // A counter's lead reaches over the whole day in which the answer begins.
         [
           [
