@@ -57,37 +57,51 @@ export async function tryReaders(
     );
     return rows[0]?.overtaken;
   };
+  const write = async (client: pg.PoolClient, isSlow: boolean) => {
+    const written: string[] = [];
+    const own: string[] = [];
+    await client.query("begin");
+    for (let count = 1 + Math.floor(random() * 3); count > 0; count -= 1) {
+      const value = next++;
+      const day = DAYS[Math.floor(random() * DAYS.length)] ?? 0;
+      const point: [number, number, number] = [1 + (value % SERIES), day + value, value];
+      const { rows } = await client.query<{ id: string }>(
+        `insert into segments (workspace_id, start_ms, end_ms, points, body)
+         values ($1, $2, $2, 1, $3) returning segment_id::text as id`,
+        [workspaces[value % 2], point[1], segmentOf([point])],
+      );
+      written.push(rows[0]?.id ?? "");
+      own.push(point.join(" "));
+    }
+    if (isSlow) {
+      await eventually("others were faster", () => isOvertaken(written.at(-1) ?? ""));
+      await wait(300);
+    } else if (random() < 0.15) await wait(random() * 800);
+    const gaveUp = !isSlow && random() < 0.1;
+    await client.query(gaveUp ? "rollback" : "commit");
+    if (gaveUp) return;
+    committed.push(...written);
+    for (const point of own) points.add(point);
+  };
+  /** Others write for as long as the slow one does, which waits to be overtaken. */
+  let isSlowDone = false;
   const writer = async (_: unknown, number: number) => {
     const isSlow = number === 0;
-    for (let least = isSlow ? 2 : 0; left > 0 || least > 0; least -= 1) {
-      const client = await pool.connect();
-      const written: string[] = [];
-      const own: string[] = [];
-      await client.query("begin");
-      for (let count = 1 + Math.floor(random() * 3); count > 0; count -= 1) {
-        const value = next++;
-        const day = DAYS[Math.floor(random() * DAYS.length)] ?? 0;
-        const point: [number, number, number] = [1 + (value % SERIES), day + value, value];
-        const { rows } = await client.query<{ id: string }>(
-          `insert into segments (workspace_id, start_ms, end_ms, points, body)
-           values ($1, $2, $2, 1, $3) returning segment_id::text as id`,
-          [workspaces[value % 2], point[1], segmentOf([point])],
-        );
-        written.push(rows[0]?.id ?? "");
-        own.push(point.join(" "));
+    try {
+      for (let times = 0; isSlow ? left > 0 || times < 2 : !isSlowDone; times += 1) {
+        const client = await pool.connect();
+        let isWritten = false;
+        try {
+          await write(client, isSlow);
+          isWritten = true;
+        } finally {
+          // One that is within a transaction is of no use to others.
+          client.release(!isWritten);
+        }
+        await wait(random() * 10);
       }
-      if (isSlow) {
-        await eventually("others were faster", () => isOvertaken(written.at(-1) ?? ""));
-        await wait(300);
-      } else if (random() < 0.15) await wait(random() * 800);
-      const gaveUp = !isSlow && random() < 0.1;
-      await client.query(gaveUp ? "rollback" : "commit");
-      client.release();
-      if (!gaveUp) {
-        committed.push(...written);
-        for (const point of own) points.add(point);
-      }
-      await wait(random() * 10);
+    } finally {
+      if (isSlow) isSlowDone = true;
     }
   };
 

@@ -145,25 +145,30 @@ export default function Overview() {
       </div>
       <div className="columns">
         <div className="page">
-          {open.length > 0 && (
-            <Section title="Open incidents">
-              <OpenIncidents
-                incidents={open.slice(0, MOST_LISTED)}
-                isCut={open.length > MOST_LISTED}
-              />
-            </Section>
+          {/* Together, since incidents that come later would push the rest down. */}
+          {(incidents.data || incidents.error) && (
+            <>
+              {open.length > 0 && (
+                <Section title="Open incidents">
+                  <OpenIncidents
+                    incidents={open.slice(0, MOST_LISTED)}
+                    isCut={open.length > MOST_LISTED}
+                  />
+                </Section>
+              )}
+              <Section title="What needs attention">
+                <Matters
+                  collectors={collectors.data?.collectors}
+                  agents={agents.data?.agents}
+                  more={[
+                    { path: "/collectors", total: ofCollectors?.needingAttention ?? 0n },
+                    { path: "/agents", total: ofAgents?.needingAttention ?? 0n },
+                  ]}
+                  hasAny={sum(({ statuses }) => BigInt(statuses.length)) > 0n}
+                />
+              </Section>
+            </>
           )}
-          <Section title="What needs attention">
-            <Matters
-              collectors={collectors.data?.collectors}
-              agents={agents.data?.agents}
-              more={[
-                { path: "/collectors", total: ofCollectors?.needingAttention ?? 0n },
-                { path: "/agents", total: ofAgents?.needingAttention ?? 0n },
-              ]}
-              hasAny={sum(({ statuses }) => BigInt(statuses.length)) > 0n}
-            />
-          </Section>
         </div>
         <div className="page">
           <Section title="Ingest">
