@@ -18,7 +18,12 @@ const PROGRAMS = {
   agent: "agent/main.ts",
   doctor: "agent/main.ts",
 };
-/** What is asked of an agent's program besides running. */
+/** Node's flags for programs that share a host with others, and how many arenas native memory has. */
+const LEAN = {
+  agent: { flags: ["--max-semi-space-size=1", "--optimize-for-size"], arenas: "1" },
+  collector: { flags: ["--max-semi-space-size=2"], arenas: "2" },
+};
+/** What is asked of such a program besides running. */
 const QUESTIONS = ["status", "doctor", "configure", "self-test"];
 
 const major = Number(process.versions.node.split(".")[0]);
@@ -27,7 +32,7 @@ else runAgain(bundledNode());
 
 async function run() {
   const [name, ...rest] = process.argv.slice(2);
-  if (name === "agent" && !QUESTIONS.includes(rest[0])) becomeLean();
+  if (Object.hasOwn(LEAN, name ?? "") && !QUESTIONS.includes(rest[0])) becomeLean(LEAN[name]);
   stopWithParent();
   const program = name !== undefined && Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
   if (name !== "server") rememberCompiled();
@@ -74,18 +79,17 @@ function rememberCompiled() {
 }
 
 /**
- * Begins this process anew with a small heap for young objects, which the agent has few of, and one
- * arena for native memory: it then needs a third less. Node takes neither while it runs. Windows
- * cannot replace a process; its service gives the flags itself.
+ * Begins this process anew with a small heap for young objects and few arenas for native memory: an
+ * agent then needs a third less, a collector that relays for a thousand agents a quarter. Node takes
+ * neither while it runs. Windows cannot replace a process; its service gives the flags itself.
  */
-function becomeLean() {
-  const flags = ["--max-semi-space-size=1", "--optimize-for-size"];
+function becomeLean({ flags, arenas }) {
   if (process.platform === "win32" || typeof process.execve !== "function") return;
   if (process.execArgv.includes(flags[0])) return;
   process.execve(
     process.execPath,
     [process.execPath, ...process.execArgv, ...flags, ...process.argv.slice(1)],
-    { ...process.env, MALLOC_ARENA_MAX: "1" },
+    { ...process.env, MALLOC_ARENA_MAX: arenas },
   );
 }
 

@@ -60,9 +60,14 @@ export class Layout {
           "PATH=/opt/lumetry/bin:/usr/bin:/bin",
           "NODE_ENV=production",
           `LUMETRY_DATA_DIR=${home}`,
-          ...(component === "collector" ? ["UV_THREADPOOL_SIZE=24"] : []),
+          ...(component === "collector" ? ["UV_THREADPOOL_SIZE=24", "MALLOC_ARENA_MAX=2"] : []),
         ],
-        Entrypoint: ["/opt/lumetry/bin/node", `/opt/lumetry/app/${component}.mjs`],
+        Entrypoint: [
+          "/opt/lumetry/bin/node",
+          // As the launcher and the service have it.
+          ...(component === "collector" ? ["--max-semi-space-size=2"] : []),
+          `/opt/lumetry/app/${component}.mjs`,
+        ],
         WorkingDir: home,
         Volumes: { [home]: {} },
         ExposedPorts: { [component === "server" ? "8443/tcp" : "4319/tcp"]: {} },

@@ -184,15 +184,19 @@ export function workService(parts: Parts): ServiceImpl<typeof WorkService> {
             metrics.workClaimed(item.kind, Math.max(0, -item.startInMs) / 1000, item.skippedNow);
           }
           const started = items.filter(({ kind }) => kind !== "poll");
-          await notify(
-            pool,
-            started.map(({ workId }) => workTopic(workspaceId, workId)),
-          );
+          const [sent, networkPolicy] = await Promise.all([
+            toItems(workspaceId, items),
+            policyOf(workspaceId, zoneId),
+            notify(
+              pool,
+              started.map(({ workId }) => workTopic(workspaceId, workId)),
+            ),
+          ]);
           return {
-            items: await toItems(workspaceId, items),
+            items: sent,
             assignmentsRevision,
             assignmentLease: durationFromMs(WORKER_LEASE_MS),
-            networkPolicy: await policyOf(workspaceId, zoneId),
+            networkPolicy,
             capabilities,
           };
         }

@@ -18,6 +18,12 @@ import { median, ratio, round, type Section, type Table } from "./report.ts";
 
 const CONNECTIONS = [1, 8, 64];
 const AGENTS = 1_000;
+/** A collector as its service starts it. */
+const INSTALLED = {
+  NODE_OPTIONS: "--max-semi-space-size=2",
+  MALLOC_ARENA_MAX: "2",
+  UV_THREADPOOL_SIZE: "24",
+};
 const PATH = "/lumetry.ingest.v1.MetricsService/WriteMetrics";
 
 /** Where the load goes: straight to the server, or through one of the two in between. */
@@ -59,6 +65,7 @@ export async function benchRelay({ quick }: { quick: boolean }): Promise<Section
 
   const installation = stack.use(await install(server, owner));
   const collector = installation.start({
+    environment: INSTALLED,
     relayListen: "127.0.0.1:0",
     flags: ["--relay-max-connections-per-address", "2000"],
   });
@@ -178,7 +185,7 @@ async function restart(
   before: { stop(): Promise<unknown> },
 ) {
   await before.stop();
-  const collector = installation.start({ relayListen: "127.0.0.1:0" });
+  const collector = installation.start({ environment: INSTALLED, relayListen: "127.0.0.1:0" });
   await installation.connected(collector);
   const relay = await eventually("it relays", async () => (await collector.status())?.relay);
   return {
