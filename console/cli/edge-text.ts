@@ -7,7 +7,11 @@ import {
 import { type Host, Host_OperatingSystemSchema } from "../../gen/lumetry/edge/v1/host_pb.js";
 import type { Agent } from "../../gen/lumetry/v1/agent_pb.js";
 import type { Collector } from "../../gen/lumetry/v1/collector_pb.js";
-import { type EdgeProcess, EdgeStatus as Status } from "../../gen/lumetry/v1/edge_pb.js";
+import {
+  type EdgeContact,
+  type EdgeProcess,
+  EdgeStatus as Status,
+} from "../../gen/lumetry/v1/edge_pb.js";
 import { ageText, spanText } from "../../lib/age.ts";
 import { type Column, table } from "./table.ts";
 import { plain, type Style, type Terminal, wrap } from "./terminal.ts";
@@ -166,6 +170,35 @@ function processTable(processes: EdgeProcess[], terminal: Terminal, now: number)
       { title: "FIRST SEEN", value: ({ firstSeenTime }) => ageOf(firstSeenTime, now), rank: 1 },
       { title: "LAST SEEN", value: ({ lastSeenTime }) => ageOf(lastSeenTime, now) },
       { title: "HEARTBEATS", value: ({ sequence }) => `${sequence}`, align: "right", rank: 4 },
+    ],
+    terminal,
+  );
+}
+
+/** When it was heard of, newest first, with the silence before each. */
+export function contactTable(
+  contacts: EdgeContact[],
+  name: string,
+  terminal: Terminal,
+  now: number,
+): string {
+  if (contacts.length === 0) return `Nothing was heard of ${name} yet.`;
+  const ms = (time: EdgeContact["startTime"]) => (time ? timestampMs(time) : 0);
+  return table(
+    contacts.map((contact, index) => {
+      const earlier = contacts[index + 1];
+      return { ...contact, silence: earlier && ms(contact.startTime) - ms(earlier.endTime) };
+    }),
+    [
+      { title: "FROM", value: ({ startTime }) => clockText(ms(startTime)) },
+      { title: "TO", value: ({ endTime }) => clockText(ms(endTime)) },
+      { title: "AGE", value: ({ endTime }) => ageOf(endTime, now), rank: 1 },
+      { title: "FOR", value: ({ startTime, endTime }) => spanText(ms(endTime) - ms(startTime)) },
+      { title: "HEARTBEATS", value: ({ heartbeats }) => countText(heartbeats), align: "right" },
+      {
+        title: "SILENT BEFORE",
+        value: ({ silence }) => (silence === undefined ? "" : spanText(silence)),
+      },
     ],
     terminal,
   );

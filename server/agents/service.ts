@@ -4,8 +4,8 @@ import { personOf } from "../context.ts";
 import { usualLimits } from "../edges/attention.ts";
 import { makeEdgeChanges } from "../edges/changes.ts";
 import { summarizeEdges } from "../edges/matters.ts";
-import { dropPage, statusName } from "../edges/rules.ts";
-import { listDrops, listProcesses, moveToZone, rename } from "../edges/store.ts";
+import { contactPage, dropPage, statusName } from "../edges/rules.ts";
+import { listContacts, listDrops, listProcesses, moveToZone, rename } from "../edges/store.ts";
 import { cutPage, readPage } from "../page.ts";
 import { notFound } from "../problem.ts";
 import type { Parts } from "../routes.ts";
@@ -109,6 +109,13 @@ export function agentService(parts: Parts): ServiceImpl<typeof AgentService> {
     async revokeAgent({ agentId }, context) {
       await changes.revoke(context, agentId);
       return { agent: await show(context, agentId) };
+    },
+
+    async listAgentContacts(request, context) {
+      const page = readPage(request, 1);
+      const agent = await store.findAgent(db, personOf(context).workspaceId, request.agentId);
+      if (!agent) throw notFound("agent", request.agentId);
+      return contactPage(await listContacts(db, agent, page), page);
     },
 
     async listAgentDrops(request, context) {

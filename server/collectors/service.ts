@@ -10,8 +10,8 @@ import { queriesOf } from "../db/transaction.ts";
 import { usualLimits } from "../edges/attention.ts";
 import { makeEdgeChanges } from "../edges/changes.ts";
 import { summarizeEdges } from "../edges/matters.ts";
-import { dropPage, statusName } from "../edges/rules.ts";
-import { listDrops, listProcesses, rename } from "../edges/store.ts";
+import { contactPage, dropPage, statusName } from "../edges/rules.ts";
+import { listContacts, listDrops, listProcesses, rename } from "../edges/store.ts";
 import { cutPage, readPage } from "../page.ts";
 import { notFound } from "../problem.ts";
 import type { Parts } from "../routes.ts";
@@ -155,6 +155,14 @@ export function collectorService(parts: Parts): ServiceImpl<typeof CollectorServ
         await dismissWorker(queriesOf(transaction), key.workspace_id, collectorId);
       });
       return { collector: await show(personOf(context).workspaceId, collectorId) };
+    },
+
+    async listCollectorContacts(request, context) {
+      const { workspaceId } = personOf(context);
+      const page = readPage(request, 1);
+      const collector = await store.findCollector(db, workspaceId, request.collectorId);
+      if (!collector) throw notFound("collector", request.collectorId);
+      return contactPage(await listContacts(db, collector, page), page);
     },
 
     async listCollectorDrops(request, context) {

@@ -8,7 +8,7 @@ import { HostSchema } from "../../gen/lumetry/edge/v1/host_pb.js";
 import { EdgeStatus as Status } from "../../gen/lumetry/v1/edge_pb.js";
 import { definedOnly } from "../../lib/defined.ts";
 import { cutPage, type Page } from "../page.ts";
-import type { EdgeRow, listDrops, ProcessRow } from "./store.ts";
+import type { EdgeRow, listContacts, listDrops, ProcessRow } from "./store.ts";
 import type { EdgeStatus } from "./table.ts";
 
 const STATUSES: Record<EdgeStatus, Status> = {
@@ -97,6 +97,19 @@ function explain(returned: ProcessRow, replacement: ProcessRow): string {
       ? `The process on ${place(returned)} counts its heartbeats over again, as a copy of a running machine would.`
       : `A process on ${place(returned)} goes on sending heartbeats after one on ${place(replacement)} took its place.`;
   return `${observed} Stop one of them and dismiss the suspicion; or, if the identity may have been stolen, revoke it and enroll a replacement.`;
+}
+
+/** A page of the times in which it was heard of. */
+export function contactPage(found: Awaited<ReturnType<typeof listContacts>>, page: Page) {
+  const { rows, nextPageToken } = cutPage(found, page, (row) => [String(row.contact_number)]);
+  return {
+    nextPageToken,
+    contacts: rows.map((row) => ({
+      startTime: timestampFromDate(row.started_at),
+      endTime: timestampFromDate(row.ended_at),
+      heartbeats: row.heartbeats,
+    })),
+  };
 }
 
 /** A page of the ledger of losses. */

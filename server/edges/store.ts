@@ -140,6 +140,20 @@ export function listProcesses(db: Database, key: EdgeKey): Promise<ProcessRow[]>
     .execute();
 }
 
+/** When it was heard of, newest first. */
+export function listContacts(db: Database, key: EdgeKey, page: Page) {
+  const after = afterNumber(page);
+  let query = db
+    .selectFrom("edge_contacts")
+    .selectAll()
+    .where("workspace_id", "=", key.workspace_id)
+    .where("edge_id", "=", key.edge_id)
+    .orderBy("contact_number", "desc")
+    .limit(page.size + 1);
+  if (after !== undefined) query = query.where("contact_number", "<", after);
+  return query.execute();
+}
+
 /** The ledger of losses, newest first. */
 export function listDrops(db: Database, key: EdgeKey, page: Page) {
   const after = afterNumber(page);

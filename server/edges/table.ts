@@ -58,6 +58,15 @@ export interface EdgeTables {
     nonce: string;
     superseded_at: Time | null;
   };
+  /** See lumetry.v1.EdgeContact. */
+  edge_contacts: {
+    workspace_id: string;
+    edge_id: string;
+    contact_number: Filled<bigint>;
+    started_at: Filled<Date>;
+    ended_at: Filled<Date>;
+    heartbeats: Filled<bigint>;
+  };
   edge_drops: {
     workspace_id: string;
     edge_id: string;

@@ -22,6 +22,7 @@ import { recordRelay } from "../collectors/store.ts";
 import { settleRevision } from "../configuration/store.ts";
 import { edgeOf, originOf } from "../context.ts";
 import type { Database } from "../db/database.ts";
+import { usualLimits } from "../edges/attention.ts";
 import { type LockedEdge, lockEdge } from "../edges/store.ts";
 import { problem, Reason } from "../problem.ts";
 import type { Parts } from "../routes.ts";
@@ -58,6 +59,8 @@ const toDropLine = (drop: QueueHealth["drops"][number]): store.DropLine => ({
 });
 
 export function heartbeatService({ db, settings }: Parts): ServiceImpl<typeof HeartbeatService> {
+  const { heartbeatInterval } = settings;
+  const { missedHeartbeats } = usualLimits(heartbeatInterval);
   return {
     async sendHeartbeat(request, context) {
       const caller = edgeOf(context);
@@ -110,6 +113,7 @@ export function heartbeatService({ db, settings }: Parts): ServiceImpl<typeof He
             });
           }
         }
+        await store.recordContact(transaction, owner, heartbeatInterval * missedHeartbeats);
         await store.recordReport(transaction, owner, {
           version: request.version,
           clockSkewMs: sent ? sent.getTime() - at.getTime() : null,
@@ -139,7 +143,7 @@ export function heartbeatService({ db, settings }: Parts): ServiceImpl<typeof He
           latestConfigRevision: await settleRevision(transaction, edge),
           rotateCredential: status === "active" && isRotationDue,
           nextNonce,
-          nextHeartbeatIn: durationFromMs(settings.heartbeatInterval),
+          nextHeartbeatIn: durationFromMs(heartbeatInterval),
           ...(caller.kind === "collector" && { relay: await relayPolicy(transaction, edge) }),
         };
       });

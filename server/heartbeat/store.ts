@@ -1,6 +1,6 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { sql } from "kysely";
-import { type Database, wallClock } from "../db/database.ts";
+import { type Database, fromNow, wallClock } from "../db/database.ts";
 import type { EdgeKey } from "../edges/store.ts";
 import type { SeenProcess } from "./duplicates.ts";
 
@@ -114,6 +114,25 @@ export async function recordProcess(
         .offset(MOST_PROCESSES),
     )
     .execute();
+}
+
+/** Adds a heartbeat to the time in which it was heard of, which begins anew after so long a silence. */
+export async function recordContact(
+  db: Database,
+  owner: EdgeKey,
+  missingAfterMs: number,
+): Promise<void> {
+  const { numAffectedRows } = await sql`
+    update edge_contacts set ended_at = wall_clock(), heartbeats = heartbeats + 1
+    where workspace_id = ${owner.workspace_id} and edge_id = ${owner.edge_id}
+      and contact_number = (
+        select contact_number from edge_contacts as latest
+        where latest.workspace_id = ${owner.workspace_id} and latest.edge_id = ${owner.edge_id}
+        order by contact_number desc limit 1
+      )
+      and ended_at > ${fromNow(-missingAfterMs)}
+  `.execute(db);
+  if (numAffectedRows === 0n) await db.insertInto("edge_contacts").values(owner).execute();
 }
 
 /** active → duplicate_suspected, or fresh evidence for a suspicion that stands. */

@@ -12,6 +12,8 @@ import { noteChange } from "../rules/store.ts";
 const EVERY_MS = 3_600_000;
 /** Lines of one edge in the ledger of losses. */
 const MOST_DROPS = 10_000;
+/** Of one edge, that flaps. */
+const MOST_CONTACTS = 10_000;
 
 /** Removes what can be of no more use to anybody. Safe on any number of servers at once. */
 export async function prune(db: Database): Promise<void> {
@@ -35,9 +37,27 @@ export async function prune(db: Database): Promise<void> {
       and edge_drops.edge_id = full_ledger.edge_id
       and edge_drops.drop_number < full_ledger.oldest_kept
   `.execute(db);
+  await pruneContacts(db);
   await pruneWork(db);
   await pruneIncidents(db);
   await pruneAlerts(db);
+}
+
+/** Times in which edges were heard of: as old as the ledger, and of one edge as many. */
+async function pruneContacts(db: Database): Promise<void> {
+  await sql`
+    delete from edge_contacts where ended_at < wall_clock() - interval '400 days'
+  `.execute(db);
+  await sql`
+    delete from edge_contacts using (
+      select workspace_id, edge_id,
+        (array_agg(contact_number order by contact_number desc))[${MOST_CONTACTS}::int] as oldest_kept
+      from edge_contacts group by workspace_id, edge_id having count(*) > ${MOST_CONTACTS}
+    ) as long_history
+    where edge_contacts.workspace_id = long_history.workspace_id
+      and edge_contacts.edge_id = long_history.edge_id
+      and edge_contacts.contact_number < long_history.oldest_kept
+  `.execute(db);
 }
 
 /** Alerts that ended long ago, with their history; and what rules keep of series that send nothing any more. */

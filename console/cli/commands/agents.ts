@@ -4,6 +4,7 @@ import {
   AgentService,
   DismissAgentDuplicateResponseSchema,
   GetAgentResponseSchema,
+  ListAgentContactsResponseSchema,
   ListAgentDropsResponseSchema,
   ListAgentsResponseSchema,
   MoveAgentResponseSchema,
@@ -19,7 +20,7 @@ import { ZoneService } from "../../../gen/lumetry/v1/zone_service_pb.js";
 import { agentFacts, agentTable } from "../agent-text.ts";
 import { type Cli, example } from "../cli.ts";
 import { zoneNames } from "../collector-text.ts";
-import { dropTable } from "../edge-text.ts";
+import { contactTable, dropTable } from "../edge-text.ts";
 import { usageError } from "../errors.ts";
 import { allPages } from "../pages.ts";
 import {
@@ -190,6 +191,29 @@ export function addAgents(program: Command, cli: Cli): void {
         );
       }),
     "lumetry agents revoke web-1",
+  );
+
+  example(
+    named(
+      agents
+        .command("heartbeats")
+        .description("Show when a host was heard of, and how long it was silent in between."),
+    )
+      .option("--limit <count>", "how many lines, newest first", readCount(1), 50)
+      .action(async (meant: string, options: { limit: number }) => {
+        const asked = client();
+        const agentId = await resolveAgent(asked, meant);
+        const contacts = await allPages(
+          (page) => asked.listAgentContacts({ ...page, agentId }),
+          (page) => page.contacts,
+          options.limit,
+        );
+        const response = create(ListAgentContactsResponseSchema, { contacts });
+        cli.answer(ListAgentContactsResponseSchema, response, () =>
+          contactTable(contacts, plain(meant), cli.terminal, cli.now()),
+        );
+      }),
+    "lumetry agents heartbeats web-1",
   );
 
   example(

@@ -5,6 +5,7 @@ import {
   CollectorService,
   DismissCollectorDuplicateResponseSchema,
   GetCollectorResponseSchema,
+  ListCollectorContactsResponseSchema,
   ListCollectorDropsResponseSchema,
   ListCollectorsResponseSchema,
   RequestCollectorRotationResponseSchema,
@@ -15,7 +16,7 @@ import { type EdgeStatus, EdgeStatusSchema } from "../../../gen/lumetry/v1/edge_
 import { ZoneService } from "../../../gen/lumetry/v1/zone_service_pb.js";
 import { type Cli, example } from "../cli.ts";
 import { collectorFacts, collectorTable, zoneNames } from "../collector-text.ts";
-import { dropTable } from "../edge-text.ts";
+import { contactTable, dropTable } from "../edge-text.ts";
 import { allPages } from "../pages.ts";
 import { resolveCollector, resolveZone } from "../resolve.ts";
 import { confirmRevocation } from "../revocation.ts";
@@ -185,6 +186,29 @@ export function addCollectors(program: Command, cli: Cli): void {
         );
       }),
     "lumetry collectors revoke edge-lyon-1",
+  );
+
+  example(
+    named(
+      collectors
+        .command("heartbeats")
+        .description("Show when a collector was heard of, and how long it was silent in between."),
+    )
+      .option("--limit <count>", "how many lines, newest first", readCount(1), 50)
+      .action(async (meant: string, options: { limit: number }) => {
+        const asked = client();
+        const collectorId = await resolveCollector(asked, meant);
+        const contacts = await allPages(
+          (page) => asked.listCollectorContacts({ ...page, collectorId }),
+          (page) => page.contacts,
+          options.limit,
+        );
+        const response = create(ListCollectorContactsResponseSchema, { contacts });
+        cli.answer(ListCollectorContactsResponseSchema, response, () =>
+          contactTable(contacts, plain(meant), cli.terminal, cli.now()),
+        );
+      }),
+    "lumetry collectors heartbeats edge-lyon-1",
   );
 
   example(

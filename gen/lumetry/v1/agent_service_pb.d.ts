@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Agent } from "./agent_pb.js";
-import type { Attention_Kind, EdgeOrder, EdgeStatus, EdgeSummary } from "./edge_pb.js";
+import type { Attention_Kind, EdgeContact, EdgeOrder, EdgeStatus, EdgeSummary } from "./edge_pb.js";
 import type { QueueHealth_Drop } from "../edge/v1/heartbeat_service_pb.js";
 
 /**
@@ -467,6 +467,61 @@ export declare type ListAgentDropsResponse = Message<"lumetry.v1.ListAgentDropsR
 export declare const ListAgentDropsResponseSchema: GenMessage<ListAgentDropsResponse>;
 
 /**
+ * ListAgentContactsRequest asks for one page of an agent's history of heartbeats.
+ *
+ * @generated from message lumetry.v1.ListAgentContactsRequest
+ */
+export declare type ListAgentContactsRequest = Message<"lumetry.v1.ListAgentContactsRequest"> & {
+  /**
+   * 50 when zero; at most 200.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: string agent_id = 3;
+   */
+  agentId: string;
+};
+
+/**
+ * Describes the message lumetry.v1.ListAgentContactsRequest.
+ * Use `create(ListAgentContactsRequestSchema)` to create a new message.
+ */
+export declare const ListAgentContactsRequestSchema: GenMessage<ListAgentContactsRequest>;
+
+/**
+ * ListAgentContactsResponse is one page; an empty token marks the last.
+ *
+ * @generated from message lumetry.v1.ListAgentContactsResponse
+ */
+export declare type ListAgentContactsResponse = Message<"lumetry.v1.ListAgentContactsResponse"> & {
+  /**
+   * @generated from field: repeated lumetry.v1.EdgeContact contacts = 1;
+   */
+  contacts: EdgeContact[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message lumetry.v1.ListAgentContactsResponse.
+ * Use `create(ListAgentContactsResponseSchema)` to create a new message.
+ */
+export declare const ListAgentContactsResponseSchema: GenMessage<ListAgentContactsResponse>;
+
+/**
  * AgentService is how people manage the hosts that run an agent.
  *
  * @generated from service lumetry.v1.AgentService
@@ -554,6 +609,16 @@ export declare const AgentService: GenService<{
     methodKind: "unary";
     input: typeof RevokeAgentRequestSchema;
     output: typeof RevokeAgentResponseSchema;
+  },
+  /**
+   * ListAgentContacts pages through the times in which an agent's heartbeats came, newest first.
+   *
+   * @generated from rpc lumetry.v1.AgentService.ListAgentContacts
+   */
+  listAgentContacts: {
+    methodKind: "unary";
+    input: typeof ListAgentContactsRequestSchema;
+    output: typeof ListAgentContactsResponseSchema;
   },
   /**
    * ListAgentDrops pages through the ledger of what an agent's queue lost, newest first.

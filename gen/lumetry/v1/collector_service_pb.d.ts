@@ -7,7 +7,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Capability } from "../access/v1/access_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Collector } from "./collector_pb.js";
-import type { Attention_Kind, EdgeOrder, EdgeStatus, EdgeSummary } from "./edge_pb.js";
+import type { Attention_Kind, EdgeContact, EdgeOrder, EdgeStatus, EdgeSummary } from "./edge_pb.js";
 import type { QueueHealth_Drop } from "../edge/v1/heartbeat_service_pb.js";
 
 /**
@@ -543,6 +543,61 @@ export declare type ListCollectorDropsResponse = Message<"lumetry.v1.ListCollect
 export declare const ListCollectorDropsResponseSchema: GenMessage<ListCollectorDropsResponse>;
 
 /**
+ * ListCollectorContactsRequest asks for one page of a collector's history of heartbeats.
+ *
+ * @generated from message lumetry.v1.ListCollectorContactsRequest
+ */
+export declare type ListCollectorContactsRequest = Message<"lumetry.v1.ListCollectorContactsRequest"> & {
+  /**
+   * 50 when zero; at most 200.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * @generated from field: string collector_id = 3;
+   */
+  collectorId: string;
+};
+
+/**
+ * Describes the message lumetry.v1.ListCollectorContactsRequest.
+ * Use `create(ListCollectorContactsRequestSchema)` to create a new message.
+ */
+export declare const ListCollectorContactsRequestSchema: GenMessage<ListCollectorContactsRequest>;
+
+/**
+ * ListCollectorContactsResponse is one page; an empty token marks the last.
+ *
+ * @generated from message lumetry.v1.ListCollectorContactsResponse
+ */
+export declare type ListCollectorContactsResponse = Message<"lumetry.v1.ListCollectorContactsResponse"> & {
+  /**
+   * @generated from field: repeated lumetry.v1.EdgeContact contacts = 1;
+   */
+  contacts: EdgeContact[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message lumetry.v1.ListCollectorContactsResponse.
+ * Use `create(ListCollectorContactsResponseSchema)` to create a new message.
+ */
+export declare const ListCollectorContactsResponseSchema: GenMessage<ListCollectorContactsResponse>;
+
+/**
  * CollectorService is how people manage collectors.
  *
  * @generated from service lumetry.v1.CollectorService
@@ -640,6 +695,16 @@ export declare const CollectorService: GenService<{
     methodKind: "unary";
     input: typeof RevokeCollectorRequestSchema;
     output: typeof RevokeCollectorResponseSchema;
+  },
+  /**
+   * ListCollectorContacts pages through the times in which a collector's heartbeats came, newest first.
+   *
+   * @generated from rpc lumetry.v1.CollectorService.ListCollectorContacts
+   */
+  listCollectorContacts: {
+    methodKind: "unary";
+    input: typeof ListCollectorContactsRequestSchema;
+    output: typeof ListCollectorContactsResponseSchema;
   },
   /**
    * ListCollectorDrops pages through the ledger of what a collector's queue lost, newest first.

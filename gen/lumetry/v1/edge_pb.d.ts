@@ -332,6 +332,37 @@ export declare type EdgeProcess = Message<"lumetry.v1.EdgeProcess"> & {
 export declare const EdgeProcessSchema: GenMessage<EdgeProcess>;
 
 /**
+ * EdgeContact is a time in which the heartbeats of a collector or an agent came without a pause
+ * for which it would have counted as missing. Between two of them it was not heard of.
+ *
+ * @generated from message lumetry.v1.EdgeContact
+ */
+export declare type EdgeContact = Message<"lumetry.v1.EdgeContact"> & {
+  /**
+   * The first of these heartbeats, and the last so far.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint64 heartbeats = 3;
+   */
+  heartbeats: bigint;
+};
+
+/**
+ * Describes the message lumetry.v1.EdgeContact.
+ * Use `create(EdgeContactSchema)` to create a new message.
+ */
+export declare const EdgeContactSchema: GenMessage<EdgeContact>;
+
+/**
  * DuplicateEvidence is why two processes are thought to share one credential.
  *
  * @generated from message lumetry.v1.DuplicateEvidence

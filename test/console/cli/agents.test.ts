@@ -175,6 +175,8 @@ test("hosts are listed with status, age, path, cluster, queue and what needs att
   t.regex(shown.stdout, /path +through edge-2 col\.\w+, since/, shown.stderr);
   t.regex(shown.stdout, /asked for +THE CLUSTER \(placed\)/);
   t.regex(shown.stdout, /queue +12,345 points/);
+  const heard = await type("agents", "heartbeats", "busy-1");
+  t.regex(heard.stdout, /^FROM +TO +AGE +FOR +HEARTBEATS +SILENT BEFORE\n/, heard.stderr);
   const { drops } = await shell.ask(
     ListAgentDropsResponseSchema,
     ["agents", "drops", "busy-1"],

@@ -7,6 +7,7 @@ import { QueueHealth_Drop_Reason } from "../../../gen/lumetry/edge/v1/heartbeat_
 import {
   CreateCollectorResponseSchema,
   GetCollectorResponseSchema,
+  ListCollectorContactsResponseSchema,
   ListCollectorDropsResponseSchema,
   ListCollectorsResponseSchema,
 } from "../../../gen/lumetry/v1/collector_service_pb.js";
@@ -100,6 +101,18 @@ test("the list shows status, age, queue, skew and config, and what needs attenti
   const shown = await type("collectors", "show", "BUSY");
   t.regex(shown.stdout, /queue +12,345 points, 1 MB of 500 MB/, shown.stderr);
   t.regex(shown.stdout, /host +host-1/);
+
+  const heard = await type("collectors", "heartbeats", "busy");
+  t.regex(heard.stdout, /^FROM +TO +AGE +FOR +HEARTBEATS +SILENT BEFORE\n/, heard.stderr);
+  const contacts = await shell.ask(
+    ListCollectorContactsResponseSchema,
+    ["collectors", "heartbeats", collectorId],
+    asOwner(),
+  );
+  t.deepEqual(
+    contacts.contacts.map(({ heartbeats }) => heartbeats),
+    [1n],
+  );
 
   const drops = await type("collectors", "drops", "busy");
   t.regex(drops.stdout, /\d\d:\d\d:\d\d +\d+ \w+ ago +7 +limit/, drops.stderr);

@@ -88,6 +88,11 @@ test("heartbeats show version, queue, skew and warnings, and losses go to a ledg
   t.truthy(agent.lastSeenAge);
   const kinds = agent.attention.map(({ kind }) => kind);
   t.deepEqual(kinds, [Kind.POINTS_DROPPED, Kind.CLOCK_SKEW, Kind.CLEARTEXT_UPSTREAM]);
+  const { contacts } = await agents().listAgentContacts({ agentId });
+  t.deepEqual(
+    contacts.map(({ heartbeats }) => heartbeats),
+    [1n],
+  );
   const { drops } = await agents().listAgentDrops({ agentId });
   t.deepEqual(
     drops.map(({ points, reason }) => [points, reason]),

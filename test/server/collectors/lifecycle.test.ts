@@ -1,4 +1,4 @@
-import { durationMs } from "@bufbuild/protobuf/wkt";
+import { durationMs, type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import test from "ava";
 import { Problem_Reason as Reason } from "../../../gen/lumetry/access/v1/problem_pb.js";
@@ -65,6 +65,37 @@ test("a heartbeat shows liveness, version, queue depth, dropped points and clock
     collector.attention.map(({ kind }) => Attention[kind]),
     ["POINTS_DROPPED", "CLEARTEXT_UPSTREAM"],
   );
+});
+
+test("its history tells when its heartbeats came, and when it was silent", async (t) => {
+  const { collectorId, credential } = await addCollector(server, owner);
+  const process = makeProcess(server, credential);
+  const contacts = async (page = {}) =>
+    (await collectors().listCollectorContacts({ collectorId, ...page })).contacts;
+  t.deepEqual(await contacts(), []);
+  await process.beat({});
+  await process.beat({});
+  t.deepEqual(
+    (await contacts()).map(({ heartbeats }) => heartbeats),
+    [2n],
+  );
+
+  await server.sql(
+    `update edge_contacts set started_at = started_at - interval '3 hours',
+       ended_at = ended_at - interval '2 hours' where edge_id = $1`,
+    [collectorId],
+  );
+  await process.beat({});
+  const [back, before] = await contacts();
+  t.is(back?.heartbeats, 1n);
+  t.is(before?.heartbeats, 2n);
+  const ms = (time: Timestamp | undefined) => (time ? timestampMs(time) : 0);
+  t.true(ms(back?.startTime) - ms(before?.endTime) > 7_000_000);
+  const first = await collectors().listCollectorContacts({ collectorId, pageSize: 1 });
+  t.deepEqual(first.contacts, [back]);
+  t.deepEqual(await contacts({ pageSize: 1, pageToken: first.nextPageToken }), [before]);
+  const nobodys = await refused(collectors().listCollectorContacts({ collectorId: "col.nobody" }));
+  t.is(nobodys.code, Code.NotFound);
 });
 
 test("a loss that is reported twice counts once", async (t) => {

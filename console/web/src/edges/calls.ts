@@ -45,6 +45,25 @@ export function useEdgeCall<Name extends keyof ReturnType<typeof callsFor>>(
   });
 }
 
+/** When an edge was heard of, newest first. */
+export function useContacts(edge: Edge) {
+  const agentId = "agentId" in edge ? edge.agentId : undefined;
+  const collectorId = "collectorId" in edge ? edge.collectorId : undefined;
+  const pace = PACE.calm;
+  const ofAgent = usePages(
+    AgentService.method.listAgentContacts,
+    { agentId: agentId ?? "" },
+    { pace, enabled: agentId !== undefined },
+  );
+  const ofCollector = usePages(
+    CollectorService.method.listCollectorContacts,
+    { collectorId: collectorId ?? "" },
+    { pace, enabled: collectorId !== undefined },
+  );
+  const list = agentId === undefined ? ofCollector : ofAgent;
+  return { list, contacts: list.pages.flatMap(({ contacts }) => contacts) };
+}
+
 /** The ledger of what an edge's queue has lost. */
 export function useDrops(edge: Edge) {
   const agentId = "agentId" in edge ? edge.agentId : undefined;

@@ -7,6 +7,7 @@ import { useAddressed } from "../ui/addressed.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { Page } from "../ui/page.tsx";
 import { type Tab, Tabs } from "../ui/tabs.tsx";
+import { Contacts } from "./contacts.tsx";
 import { Drops } from "./drops.tsx";
 import { Evidence } from "./evidence.tsx";
 import { Processes } from "./processes.tsx";
@@ -26,6 +27,7 @@ export function EdgePage(props: {
   const tabs: Tab[] = [
     ...props.tabs,
     { id: "processes", title: "Processes", body: () => <Processes edge={edge} /> },
+    { id: "heartbeats", title: "Heartbeats", body: () => <Contacts edge={edge} /> },
     { id: "drops", title: "Drops", body: () => <Drops edge={edge} /> },
     ...(self.may(Role.ADMIN)
       ? [
