@@ -202,6 +202,18 @@ export async function addFleet(server: TestServer, owner: Owner): Promise<Fleet>
     drops: true,
     away: (at) => at > now - 38 * MINUTE_MS && at < now - 29 * MINUTE_MS,
   });
+  // Heard of since yesterday, but for the minutes in which it was away.
+  await server.sql(
+    `update edge_contacts set started_at = wall_clock() - interval '19 hours',
+       ended_at = wall_clock() - interval '38 minutes', heartbeats = 4449 where edge_id = $1`,
+    [busy.collectorId],
+  );
+  await busy.beat();
+  await server.sql(
+    `update edge_contacts set started_at = wall_clock() - interval '29 minutes', heartbeats = 117
+     where edge_id = $1 and heartbeats = 1`,
+    [busy.collectorId],
+  );
   const replica = await add("db-replica", 4);
   await add("edge-gateway", 5, { queued: 184_220 });
   await add("build-runner-7", 6, { skewMs: 94_000 });

@@ -49,6 +49,11 @@ export const STOPS: Stop[] = [
     ready: text("Each start of the program"),
   },
   {
+    name: "collector-heartbeats",
+    path: ({ busy }) => `/collectors/${busy}?tab=heartbeats`,
+    ready: text("of silence"),
+  },
+  {
     name: "collector-drops",
     path: ({ busy }) => `/collectors/${busy}?tab=drops`,
     ready: text("18,422"),
