@@ -116,6 +116,7 @@ export function ruleFacts(cli: Cli, { settings, ...rule }: Rule): string {
       ["labels set", plain(labelsText(settings.labels))],
       ["muted", plain(settings.mutingWindows.map(mutedText).join("; "))],
       ["enabled", settings.disabled ? "no" : "yes"],
+      ["not evaluated", plain(rule.notEvaluated)],
       ["firing", countText(rule.firingAlerts)],
       ["pending", countText(rule.pendingAlerts)],
       ["revision", countText(rule.revision)],

@@ -3,6 +3,7 @@ import { makeId } from "../../lib/ids.ts";
 import type { Database } from "../db/database.ts";
 import { type Firing, gatherIncidents } from "../incidents/gather.ts";
 import { findSuppressions } from "../system-alerts/suppression.ts";
+import { isWorse } from "./severities.ts";
 import * as store from "./store.ts";
 import type { Evidence, Severity } from "./table.ts";
 
@@ -25,8 +26,9 @@ export interface AlertDetails {
  * - `begin`: pending, unless an alert is open;
  * - `fire`: from pending, or at once. `since` is when it began, if it was not pending. `isSilence` says
  *   that it fires because nothing comes from its subject, which an outage on the way may explain;
- * - `update`: of what is open, other details; `suppressedBy: null` ends a suppression, and what still
- *   fires is told then; `heldForMs` holds it until then, null no longer;
+ * - `update`: of what is open, other details; of what was told, a worse severity is told as well;
+ *   `suppressedBy: null` ends a suppression, and what still fires is told then; `heldForMs` holds it until then,
+ *   null no longer;
  * - `resolve`: ends what fires; what was pending only is forgotten;
  * - `forget`: what is pending, and nothing else.
  */
@@ -113,6 +115,11 @@ export async function recordTransitions(
     row.told_at = now;
     firings.push({ change: "started", alert: { ...row } });
   };
+  /** What is told just now is told as it is in the end. */
+  const tellWorse = (row: store.AlertRow, than: Severity) => {
+    if (row.state !== "firing" || !row.told_at || row.told_at === now) return;
+    firings.push({ change: "worsened", alert: { ...row }, than });
+  };
   const forget = (row: store.AlertRow) => {
     book.delete(textOf(store.keyOfAlert(row)));
     touched.delete(row.alert_id);
@@ -142,7 +149,11 @@ export async function recordTransitions(
       }
       case "update":
         if (!row) continue;
-        if (change.details) describe(row, change.details);
+        if (change.details) {
+          const { severity } = row;
+          describe(row, change.details);
+          if (isWorse(row.severity, severity)) tellWorse(row, severity);
+        }
         if (change.suppressedBy !== undefined) row.suppressed_by = change.suppressedBy;
         if (change.heldForMs !== undefined) row.held_until = after(now, change.heldForMs);
         tell(row);

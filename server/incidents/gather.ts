@@ -1,24 +1,24 @@
 import { cutText } from "../../lib/text.ts";
 import { isWorse } from "../alerts/severities.ts";
 import type { AlertRow } from "../alerts/store.ts";
+import type { Severity } from "../alerts/table.ts";
 import { byServer, recordChange } from "../audit/store.ts";
 import type { Database } from "../db/database.ts";
-import { tellEnded, tellStarted } from "../notifications/notify.ts";
+import { tellEnded, tellStarted, tellWorse } from "../notifications/notify.ts";
 import * as store from "./store.ts";
 import { type Tie, tiesOf } from "./ties.ts";
 import { addEvents, type NewEvent } from "./timeline.ts";
 
-/** An alert that somebody has to be told of: it began to fire, or has ended after that. */
-export interface Firing {
-  change: "started" | "stopped";
+/** An alert that somebody has to be told of: it began to fire, has become worse, or has ended after that. */
+export type Firing = {
   /** As it is now, in the caller's transaction. */
   alert: AlertRow;
-}
+} & ({ change: "started" | "stopped" } | { change: "worsened"; than: Severity });
 
 /**
  * Gathers alerts into incidents, and has them told. Called in the transaction that changes the alerts, in the
- * order of their changes, once for each start and once for each end; never for what is pending, suppressed or
- * held. What is said a second time does nothing.
+ * order of their changes, once for each start, each worse severity and each end; never for what is pending,
+ * suppressed or held. A start or an end that is said a second time does nothing.
  */
 export async function gatherIncidents(
   transaction: Database,
@@ -26,8 +26,11 @@ export async function gatherIncidents(
   firings: readonly Firing[],
 ): Promise<void> {
   await store.lockIncidents(transaction, workspaceId);
-  for (const { change, alerts } of runsOf(firings)) {
-    if (change === "started") await start(transaction, workspaceId, alerts);
+  for (const run of runsOf(firings)) {
+    const alerts = run.map(({ alert }) => alert);
+    const worse = run.filter((firing) => firing.change === "worsened");
+    if (worse.length > 0) await worsen(transaction, workspaceId, worse);
+    else if (run[0]?.change === "started") await start(transaction, workspaceId, alerts);
     else await stop(transaction, workspaceId, alerts);
   }
 }
@@ -36,12 +39,12 @@ export async function gatherIncidents(
  * Starts without an end between them are told together, and ends without a start. So what is told does not
  * depend on how much of the log was read at once.
  */
-function runsOf(firings: readonly Firing[]) {
-  const runs: { change: Firing["change"]; alerts: AlertRow[] }[] = [];
-  for (const { change, alert } of firings) {
+function runsOf(firings: readonly Firing[]): Firing[][] {
+  const runs: Firing[][] = [];
+  for (const firing of firings) {
     const last = runs.at(-1);
-    if (last?.change === change) last.alerts.push(alert);
-    else runs.push({ change, alerts: [alert] });
+    if (last?.[0]?.change === firing.change) last.push(firing);
+    else runs.push([firing]);
   }
   return runs;
 }
@@ -122,6 +125,24 @@ function choose(
     if (incident) return { incident, tie };
   }
   return undefined;
+}
+
+/** In an incident that is over for people, a worse severity is nothing new. */
+async function worsen(
+  transaction: Database,
+  workspaceId: string,
+  firings: readonly Extract<Firing, { change: "worsened" }>[],
+): Promise<void> {
+  const ids = idsOf(firings.map(({ alert }) => alert));
+  const known = await store.findGathered(transaction, workspaceId, ids);
+  const worse = firings.flatMap(({ alert: { alert_id: alertId, severity }, than }) => {
+    const gathered = known.get(alertId);
+    if (!gathered || gathered.ended) return [];
+    return [{ alertId, incidentId: gathered.incidentId, severity, than }];
+  });
+  if (worse.length === 0) return;
+  await store.raiseIncidents(transaction, workspaceId, worse);
+  await tellWorse(transaction, workspaceId, worse);
 }
 
 async function stop(

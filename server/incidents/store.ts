@@ -47,12 +47,14 @@ export async function findGathered(
   db: Database,
   workspaceId: string,
   alertIds: readonly string[],
-): Promise<Map<string, { ended: boolean }>> {
-  const { rows } = await sql<{ alert_id: string; ended: boolean }>`
-    select alert_id, ended_at is not null as ended from incident_alerts
+): Promise<Map<string, { incidentId: string; ended: boolean }>> {
+  const { rows } = await sql<{ alert_id: string; incident_id: string; ended: boolean }>`
+    select alert_id, incident_id, ended_at is not null as ended from incident_alerts
     where workspace_id = ${workspaceId} and alert_id = any(${alertIds}::text[])
   `.execute(db);
-  return new Map(rows.map(({ alert_id, ended }) => [alert_id, { ended }]));
+  return new Map(
+    rows.map(({ alert_id, incident_id, ended }) => [alert_id, { incidentId: incident_id, ended }]),
+  );
 }
 
 /** Incidents with one of these ties that are open, or were until a short while ago; the oldest first. */
@@ -157,6 +159,27 @@ export async function joinIncidents(
     update incidents set joined_at = wall_clock(), severity = given.severity
     from unnest(${incidents.map(({ incidentId }) => incidentId)}::text[],
       ${incidents.map(({ severity }) => severity)}::text[]) as given (incident_id, severity)
+    where incidents.workspace_id = ${workspaceId} and incidents.incident_id = given.incident_id
+  `.execute(transaction);
+}
+
+const WORST_FIRST = sql`array['critical', 'warning', 'info']`;
+
+/** An incident is as severe as the worst alert that it has had. */
+export async function raiseIncidents(
+  transaction: Database,
+  workspaceId: string,
+  alerts: readonly { incidentId: string; severity: Severity }[],
+): Promise<void> {
+  await sql`
+    update incidents
+    set severity = (${WORST_FIRST})[least(rank, array_position(${WORST_FIRST}, incidents.severity))]
+    from (
+      select incident_id, min(array_position(${WORST_FIRST}, severity)) as rank
+      from unnest(${alerts.map(({ incidentId }) => incidentId)}::text[],
+        ${alerts.map(({ severity }) => severity)}::text[]) as alert (incident_id, severity)
+      group by incident_id
+    ) as given
     where incidents.workspace_id = ${workspaceId} and incidents.incident_id = given.incident_id
   `.execute(transaction);
 }

@@ -1,4 +1,5 @@
-import { X509Certificate } from "node:crypto";
+import { randomUUID, X509Certificate } from "node:crypto";
+import { hostname } from "node:os";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { startLoop } from "../../lib/loop.ts";
@@ -7,7 +8,7 @@ import type { Database } from "../db/database.ts";
 import type { Keyring } from "../sealing/keyring.ts";
 import { findMissingKeys } from "../sealing/store.ts";
 import { lookAfterOne, roundMs } from "../system-alerts/round.ts";
-import { noteCertificate } from "../system-alerts/servers.ts";
+import { noteCertificate, noteMissingKeys } from "../system-alerts/servers.ts";
 import { enterWatches } from "../system-alerts/store.ts";
 
 const SERVER_EVERY_MS = 60_000;
@@ -28,10 +29,12 @@ export function startSystemWatch(parts: {
   const { db, keyring, certificates, heartbeatIntervalMs, log, clock } = parts;
   const stopping = new AbortController();
   const { signal } = stopping;
+  const server = { serverId: randomUUID(), name: hostname() };
   let missingKeys: readonly string[] = [];
 
   const noteServer = async () => {
     missingKeys = await findMissingKeys(db, keyring);
+    await noteMissingKeys(db, server, missingKeys);
     if (!certificates) return;
     const certificate = new X509Certificate(certificates.current.cert);
     await noteCertificate(db, {
@@ -46,7 +49,6 @@ export function startSystemWatch(parts: {
     const options = {
       db,
       heartbeatIntervalMs,
-      missingKeys: () => missingKeys,
       onError: (error: unknown, workspaceId: string) =>
         log.error({ err: error, workspaceId }, "a workspace could not be watched; tried again"),
     };
@@ -70,6 +72,8 @@ export function startSystemWatch(parts: {
     async [Symbol.asyncDispose]() {
       stopping.abort();
       await Promise.all(loops.map(({ done }) => done));
+      // One that is killed counts until nothing was heard of it for a while.
+      if (missingKeys.length > 0) await noteMissingKeys(db, server, []).catch(onError);
     },
   };
 }

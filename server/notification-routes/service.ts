@@ -181,7 +181,7 @@ export function notificationRouteService({
       const rows = await store.listRoutes(db, workspaceId);
       const name = severityName(severity) ?? "warning";
       const clusterId = await findClusterId(db, workspaceId, labels.cluster ?? "");
-      const taken = store.routesOf(rows.map(store.compileRoute), {
+      const taken = await store.routesOf(rows.map(store.compileRoute), {
         labels: { ...labels, severity: name },
         severity: name,
         ruleId,

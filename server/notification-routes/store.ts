@@ -6,6 +6,7 @@ import {
   type NotificationRouteSettings,
   NotificationRouteSettingsSchema,
 } from "../../gen/lumetry/v1/notification_route_service_pb.js";
+import { makeBreath } from "../../lib/breath.ts";
 import { type Database, wallClock } from "../db/database.ts";
 import { type Condition, compileConditions } from "../notifications/conditions.ts";
 import type { RouteTables } from "./table.ts";
@@ -110,9 +111,14 @@ export async function loadRoutes(db: Database, workspaceId: string): Promise<Rou
 }
 
 /** The routes that an alert takes, in order. */
-export function routesOf(routes: readonly Route[], meant: Parameters<Condition>[0]): Route[] {
+export async function routesOf(
+  routes: readonly Route[],
+  meant: Parameters<Condition>[0],
+): Promise<Route[]> {
   const taken: Route[] = [];
+  const breathe = makeBreath();
   for (const route of routes) {
+    await breathe();
     if (!route.matches(meant)) continue;
     taken.push(route);
     if (!route.continues) break;

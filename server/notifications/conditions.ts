@@ -4,7 +4,7 @@ import {
 } from "../../gen/lumetry/v1/metric_query_service_pb.js";
 import type { AlertConditions } from "../../gen/lumetry/v1/silence_service_pb.js";
 import { severityName } from "../alerts/severities.ts";
-import { compilePattern } from "../catalog/patterns.ts";
+import { standingPattern } from "../catalog/standing-patterns.ts";
 import { InvalidQuery, isStorable } from "../query/rules.ts";
 import type { Subject } from "./subjects.ts";
 
@@ -58,14 +58,9 @@ function compileOperation(
     case Operation.NOT_IN:
       return (text) => !values.includes(text);
     default: {
-      const pattern = compilePattern(label, value);
+      const matches = standingPattern(label, value);
       const wanted = operation === Operation.MATCHES;
-      const known = new Map<string, boolean>();
-      return (text) => {
-        const found = known.get(text) ?? pattern.testExact(text) === wanted;
-        known.set(text, found);
-        return found;
-      };
+      return (text) => matches(text) === wanted;
     }
   }
 }

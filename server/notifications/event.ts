@@ -1,6 +1,6 @@
 import { worst } from "../alerts/severities.ts";
 import type { AlertsEvent, ToldAlert, ToldIncident } from "../channels/events.ts";
-import type { Group, Member } from "./loading.ts";
+import { type Group, isNews, type Member } from "./loading.ts";
 
 /** A message names so many alerts, and says how many there are besides. */
 const MOST_TOLD = 100;
@@ -20,10 +20,9 @@ export function makeEvent(
   const firing = told.filter(({ fires }) => fires);
   const resolved = told.filter(({ fires }) => !fires);
   // What is new comes first, since the rest is known.
-  const isNew = (member: Member) => member.told !== "firing";
   const ordered = [
-    ...firing.filter(isNew),
-    ...firing.filter((member) => !isNew(member)),
+    ...firing.filter(isNews),
+    ...firing.filter((member) => !isNews(member)),
     ...resolved,
   ];
   const shown = ordered.slice(0, MOST_TOLD);

@@ -76,6 +76,23 @@ export async function joinGroups(
   return [...new Set(found.map(({ group_id }) => group_id))];
 }
 
+/** Notes what receivers take the severity of alerts for, which have become worse since. */
+export async function noteWorse(
+  transaction: Database,
+  workspaceId: string,
+  groupIds: readonly string[],
+  alerts: readonly { alertId: string; than: Severity }[],
+): Promise<void> {
+  await sql`
+    update notification_members as member
+    set believed_severity = coalesce(believed_severity, given.than)
+    from unnest(${alerts.map(({ alertId }) => alertId)}::text[],
+      ${alerts.map(({ than }) => than)}::text[]) as given (alert_id, than)
+    where member.workspace_id = ${workspaceId} and member.group_id = any(${groupIds}::text[])
+      and member.alert_id = given.alert_id and member.told = 'firing'
+  `.execute(transaction);
+}
+
 /** Notes that alerts have ended, in all groups that they are in; answers the groups. */
 export async function endInGroups(
   transaction: Database,
@@ -142,6 +159,7 @@ export interface MemberChange {
   groupId: string;
   alertId: string;
   told: Member["told"];
+  believedSeverity: Severity | null;
   silenceId: string | null;
 }
 
@@ -152,11 +170,13 @@ export async function updateMembers(
 ): Promise<void> {
   if (changes.length === 0) return;
   await sql`
-    update notification_members as member set told = given.told, silence_id = given.silence_id
+    update notification_members as member set told = given.told,
+      believed_severity = given.believed_severity, silence_id = given.silence_id
     from unnest(${changes.map(({ groupId }) => groupId)}::text[],
       ${changes.map(({ alertId }) => alertId)}::text[], ${changes.map(({ told }) => told)}::text[],
+      ${changes.map(({ believedSeverity }) => believedSeverity)}::text[],
       ${changes.map(({ silenceId }) => silenceId)}::text[])
-      as given (group_id, alert_id, told, silence_id)
+      as given (group_id, alert_id, told, believed_severity, silence_id)
     where member.workspace_id = ${workspaceId} and member.group_id = given.group_id
       and member.alert_id = given.alert_id
   `.execute(transaction);

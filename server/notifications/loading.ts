@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { isWorse } from "../alerts/severities.ts";
 import type { Severity } from "../alerts/table.ts";
 import type { Database } from "../db/database.ts";
 import type { IncidentState } from "../incidents/table.ts";
@@ -28,6 +29,8 @@ export interface Member {
   incidentState: IncidentState;
   fires: boolean;
   told: "nothing" | "firing" | "resolved";
+  /** What receivers take its severity for, where it has become worse since it was told. */
+  believedSeverity: Severity | null;
   silenceId: string | null;
   summary: string;
   value: number | null;
@@ -35,6 +38,11 @@ export interface Member {
   firedAt: Date;
   resolvedAt: Date | null;
 }
+
+/** Whether it fires and receivers do not know that, or not how severe it is. */
+export const isNews = ({ fires, told, believedSeverity, subject }: Member): boolean =>
+  fires &&
+  (told !== "firing" || (believedSeverity !== null && isWorse(subject.severity, believedSeverity)));
 
 /** Open groups with those of their members that may still have to be told. */
 export async function loadGroups(
@@ -75,6 +83,7 @@ export async function loadGroups(
       incident_state: IncidentState;
       fires: boolean;
       told: Member["told"];
+      believed_severity: Severity | null;
       silence_id: string | null;
       summary: string;
       value: number | null;
@@ -84,7 +93,7 @@ export async function loadGroups(
     }
   >`
     select ${subjectColumns}, group_id, incident_id, number, title, incidents.state as incident_state,
-      fires, told, silence_id, summary, value, runbook_url,
+      fires, told, believed_severity, silence_id, summary, value, runbook_url,
       coalesce(fired_at, started_at) as fired_at, alerts.resolved_at
     from notification_members as member
       join alerts using (workspace_id, alert_id)
@@ -116,6 +125,7 @@ export async function loadGroups(
       incidentState: member.incident_state,
       fires: member.fires,
       told: member.told,
+      believedSeverity: member.believed_severity,
       silenceId: member.silence_id,
       summary: member.summary,
       value: member.value,

@@ -1,7 +1,8 @@
 import { indexKey } from "../../lib/index-key.ts";
+import type { Severity } from "../alerts/table.ts";
 import type { Database } from "../db/database.ts";
 import { loadRoutes, type Route, routesOf } from "../notification-routes/store.ts";
-import { endInGroups, joinGroups, type WantedGroup } from "./groups.ts";
+import { endInGroups, joinGroups, noteWorse, type WantedGroup } from "./groups.ts";
 import { findSubjects, type Subject } from "./subjects.ts";
 import { tellGroups } from "./tell.ts";
 
@@ -12,8 +13,33 @@ import { tellGroups } from "./tell.ts";
 export async function tellStarted(
   transaction: Database,
   workspaceId: string,
-  gathered: readonly { alertId: string; incidentId: string }[],
+  gathered: readonly Gathered[],
 ): Promise<void> {
+  await tellGroups(transaction, workspaceId, await join(transaction, workspaceId, gathered));
+}
+
+/** What a worse severity leads to: the routes that want it hear of it, those that have told the alert as well. */
+export async function tellWorse(
+  transaction: Database,
+  workspaceId: string,
+  gathered: readonly (Gathered & { than: Severity })[],
+): Promise<void> {
+  const groupIds = await join(transaction, workspaceId, gathered);
+  await noteWorse(transaction, workspaceId, groupIds, gathered);
+  await tellGroups(transaction, workspaceId, groupIds);
+}
+
+interface Gathered {
+  alertId: string;
+  incidentId: string;
+}
+
+/** Puts alerts into a group of each route that they take now; answers the groups. */
+async function join(
+  transaction: Database,
+  workspaceId: string,
+  gathered: readonly Gathered[],
+): Promise<string[]> {
   const routes = await loadRoutes(transaction, workspaceId);
   const subjects = await findSubjects(
     transaction,
@@ -24,7 +50,7 @@ export async function tellStarted(
   for (const { alertId, incidentId } of gathered) {
     const subject = subjects.get(alertId);
     if (!subject) continue;
-    for (const route of routesOf(routes, subject)) {
+    for (const route of await routesOf(routes, subject)) {
       if (route.channelIds.length === 0) continue;
       const { key, labels } = groupOf(route, subject, incidentId);
       const id = JSON.stringify([route.routeId, key]);
@@ -33,9 +59,8 @@ export async function tellStarted(
       wanted.set(id, group);
     }
   }
-  if (wanted.size === 0) return;
-  const groupIds = await joinGroups(transaction, workspaceId, [...wanted.values()]);
-  await tellGroups(transaction, workspaceId, groupIds);
+  if (wanted.size === 0) return [];
+  return joinGroups(transaction, workspaceId, [...wanted.values()]);
 }
 
 /** What an alert's end leads to, in the groups that it was told in. */

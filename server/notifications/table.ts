@@ -27,6 +27,8 @@ export interface NotificationTables {
     alert_id: string;
     fires: Filled<boolean>;
     told: Filled<"nothing" | "firing" | "resolved">;
+    /** The severity that was told, of an alert that has become worse since. */
+    believed_severity: Severity | null;
     silence_id: string | null;
   };
   notifications: {

@@ -1,3 +1,4 @@
+import { makeBreath } from "../../lib/breath.ts";
 import { makeId } from "../../lib/ids.ts";
 import { isWorse, worst } from "../alerts/severities.ts";
 import { readClock } from "../alerts/store.ts";
@@ -16,7 +17,7 @@ import {
   updateGroups,
   updateMembers,
 } from "./groups.ts";
-import { type Group, loadGroups, type Member } from "./loading.ts";
+import { type Group, isNews, loadGroups, type Member } from "./loading.ts";
 
 /** What is to be told of a group, if anything is, and what follows. */
 export interface Verdict {
@@ -31,7 +32,7 @@ type Hushed = (member: Member) => Hush | undefined;
 /**
  * Judges a group at a moment:
  *
- * - news, which are alerts that fire and were not told, are told when the group's wait or interval is over, or at
+ * - news, which are alerts that fire and were not told, or as less severe, are told when the group's wait or interval is over, or at
  *   once if they are worse than what was told;
  * - an end is told at once when nothing that was told fires any more, silenced or not: no receiver is left believing
  *   in what is over. Before that, ends are told along with whatever else is;
@@ -40,7 +41,7 @@ type Hushed = (member: Member) => Hush | undefined;
  */
 export function judge(group: Group, now: Date, hushOf: Hushed): Verdict {
   const { members, toldSeverity, notBefore, toldAt, repeatMs } = group;
-  const untold = members.filter(({ fires, told }) => fires && told !== "firing");
+  const untold = members.filter(isNews);
   const held = untold.map(hushOf).filter((hush) => hush !== undefined);
   const news = untold.filter((member) => !hushOf(member));
   const believed = members.filter(({ told }) => told === "firing");
@@ -114,7 +115,7 @@ export async function tellGroups(
   const events: NewEvent[] = [];
 
   for (const group of groups) {
-    const hushOf = hushing(silencer, group);
+    const hushOf = await hushing(silencer, group);
     const verdict = judge(group, now, hushOf);
     const { type } = verdict;
     const transition = group.transition + (type ? 1 : 0);
@@ -135,12 +136,19 @@ export async function tellGroups(
       const hush = hushOf(member);
       const silenceId = (member.fires && hush?.silenceId) || null;
       const next = spokenOf.has(member) ? (member.fires ? "firing" : "resolved") : member.told;
-      if (next === "firing") believed.push(member.subject.severity);
-      if (next === member.told && silenceId === member.silenceId) continue;
+      const believedSeverity = spokenOf.has(member) ? null : member.believedSeverity;
+      if (next === "firing") believed.push(believedSeverity ?? member.subject.severity);
+      if (
+        next === member.told &&
+        silenceId === member.silenceId &&
+        believedSeverity === member.believedSeverity
+      )
+        continue;
       changes.push({
         groupId: group.groupId,
         alertId: member.subject.alertId,
         told: next,
+        believedSeverity,
         silenceId,
       });
       if (hush && silenceId !== null && silenceId !== member.silenceId) {
@@ -168,10 +176,13 @@ export async function tellGroups(
   await addEvents(transaction, workspaceId, unique(events));
 }
 
-function hushing(silencer: Silencer, { members }: Group): Hushed {
-  const hushes = new Map(
-    members.map((member) => [member, silencer(member.subject, member.incidentId)]),
-  );
+async function hushing(silencer: Silencer, { members }: Group): Promise<Hushed> {
+  const hushes = new Map<Member, Hush | undefined>();
+  const breathe = makeBreath();
+  for (const member of members) {
+    hushes.set(member, silencer(member.subject, member.incidentId));
+    await breathe();
+  }
   return (member) => hushes.get(member);
 }
 

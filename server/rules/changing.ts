@@ -6,14 +6,16 @@ import {
   type ApplyRulesRequest,
 } from "../../gen/lumetry/v1/rule_service_pb.js";
 import { makeId } from "../../lib/ids.ts";
-import { listOpenOfRules } from "../alerts/store.ts";
+import { type AlertRow, listOpenOfRules } from "../alerts/store.ts";
 import { recordTransitions } from "../alerts/transitions.ts";
 import type { Database } from "../db/database.ts";
-import { compileRule, judgesTheSame } from "./compile.ts";
+import { compileRule } from "./compile.ts";
 import { described } from "./details.ts";
 import { InvalidRule } from "./invalid.ts";
 import { documentOf, settingsOf } from "./shape.ts";
+import { groupsAtHand, type Staying, whatStays } from "./staying.ts";
 import * as store from "./store.ts";
+import { readStored } from "./stored.ts";
 
 export const MOST_RULES = 5_000;
 
@@ -57,7 +59,7 @@ export function insertRule(
   });
 }
 
-/** Replaces a rule's settings. What is judged otherwise begins anew; else its open alerts get the new words. */
+/** Replaces a rule's settings. What does not stay ends, and begins anew; other open alerts get the new words. */
 export async function updateRule(
   transaction: Database,
   row: store.RuleRow,
@@ -69,18 +71,20 @@ export async function updateRule(
     document: documentOf(settings),
     enabled: !settings.disabled,
   });
-  if (settings.disabled !== before.disabled || !judgesTheSame(before, settings)) {
-    const reason = settings.disabled ? "the rule was disabled" : "the rule was changed";
-    await endAlerts(transaction, row, reason);
-    await store.beginAnew(transaction, row);
+  // What it was is not known when a newer version wrote it.
+  const stays: Staying = isRead(row)
+    ? whatStays(before, settings)
+    : { kind: "nothing", reason: "the rule was changed" };
+  if (stays.kind !== "all") {
+    await beginAnew(transaction, row, before, settings, stays);
   } else if (!equals(RuleSettingsSchema, before, settings)) {
-    await describeAgain(transaction, row, before, settings);
+    await describeAgain(transaction, row, before, settings, await openOf(transaction, row));
   }
   return updated;
 }
 
 export async function deleteRule(transaction: Database, row: store.RuleRow): Promise<void> {
-  await endAlerts(transaction, row, "the rule was deleted");
+  await endAlerts(transaction, row, await openOf(transaction, row), "the rule was deleted");
   await store.deleteRule(transaction, row);
 }
 
@@ -115,7 +119,7 @@ export async function applyRules(
     if (!row) {
       const made = dryRun ? undefined : await insertRule(transaction, workspaceId, settings);
       done.push({ ruleId: made?.rule_id ?? "", displayName, action: Action.CREATED });
-    } else if (equals(RuleSettingsSchema, settingsOf(row), settings)) {
+    } else if (isRead(row) && equals(RuleSettingsSchema, settingsOf(row), settings)) {
       done.push({ ruleId: row.rule_id, displayName, action: Action.UNCHANGED });
     } else {
       if (!dryRun) await updateRule(transaction, row, settings);
@@ -136,12 +140,21 @@ export async function applyRules(
 
 const fold = (name: string) => name.toLowerCase();
 
-async function endAlerts(transaction: Database, row: store.RuleRow, reason: string) {
-  const open = await listOpenOfRules(transaction, row.workspace_id, [row.rule_id]);
+const isRead = (row: store.RuleRow) => readStored(row).rule !== undefined;
+
+const openOf = (transaction: Database, row: store.RuleRow) =>
+  listOpenOfRules(transaction, row.workspace_id, [row.rule_id]);
+
+async function endAlerts(
+  transaction: Database,
+  row: store.RuleRow,
+  alerts: readonly AlertRow[],
+  reason: string,
+) {
   await recordTransitions(
     transaction,
     row.workspace_id,
-    open.map(({ group_key: groupKey }) => ({
+    alerts.map(({ group_key: groupKey }) => ({
       kind: "resolve",
       key: { origin: "rule", source: row.rule_id, groupKey },
       reason,
@@ -149,23 +162,49 @@ async function endAlerts(transaction: Database, row: store.RuleRow, reason: stri
   );
 }
 
+/** Has a rule judged anew, but for alerts that stay: these go on from where they stand. */
+async function beginAnew(
+  transaction: Database,
+  row: store.RuleRow,
+  before: RuleSettings,
+  settings: RuleSettings,
+  { kind, reason }: Exclude<Staying, { kind: "all" }>,
+): Promise<void> {
+  const open = await openOf(transaction, row);
+  const groups =
+    kind === "firing" && open.length > 0
+      ? await groupsAtHand(transaction, row.workspace_id, compileRule(row.rule_id, settings))
+      : new Set<string>();
+  // How long something pending has held was counted by what the rule was before.
+  const stays = ({ state, group_key }: AlertRow) => state === "firing" && groups.has(group_key);
+  const staying = open.filter(stays);
+  const ending = open.filter((alert) => !stays(alert));
+  await endAlerts(transaction, row, ending, reason);
+  await describeAgain(transaction, row, before, settings, staying, { keepsSummary: true });
+  const keys = staying.map(({ group_key }) => group_key);
+  await store.beginAnew(transaction, row, keys);
+}
+
+/** Says of open alerts what the rule says now; a summary is kept where its value was judged by another bound. */
 async function describeAgain(
   transaction: Database,
   row: store.RuleRow,
   before: RuleSettings,
   settings: RuleSettings,
+  open: readonly AlertRow[],
+  { keepsSummary }: { keepsSummary?: boolean } = {},
 ): Promise<void> {
   const rule = compileRule(row.rule_id, settings);
-  const open = await listOpenOfRules(transaction, row.workspace_id, [row.rule_id]);
   await recordTransitions(
     transaction,
     row.workspace_id,
     open.map((alert) => {
       const own = Object.entries(alert.labels).filter(([name]) => !(name in before.labels));
+      const said = described(rule, Object.fromEntries(own), alert.value ?? undefined);
       return {
         kind: "update",
         key: { origin: "rule", source: row.rule_id, groupKey: alert.group_key },
-        details: described(rule, Object.fromEntries(own), alert.value ?? undefined),
+        details: keepsSummary ? { ...said, summary: alert.summary } : said,
       };
     }),
   );

@@ -1,4 +1,3 @@
-import { toJson } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   QueryRangeRequest_Aggregation as Aggregation,
@@ -10,9 +9,8 @@ import {
 import {
   RuleSettings_Direction as Direction,
   type RuleSettings,
-  RuleSettingsSchema,
 } from "../../gen/lumetry/v1/rule_pb.js";
-import { compilePattern } from "../catalog/patterns.ts";
+import { type Matches, standingPattern } from "../catalog/standing-patterns.ts";
 import { InvalidQuery, isStorable, TooMuch } from "../query/rules.ts";
 import { bridgeOf, isGrowth } from "../query/steps.ts";
 import type { Condition } from "./condition.ts";
@@ -43,10 +41,13 @@ export interface CompiledRule {
   condition: Condition;
   message: Message;
   isMuted(ms: number): boolean;
+  /** It tries regular expressions, which takes its time. */
+  hasPatterns: boolean;
   selects(labels: Labels): boolean;
 }
 
 const WINDOW_MS = 60_000;
+const PATTERNS = [Operation.MATCHES, Operation.NOT_MATCHES];
 
 /** Reads settings that the contract's own rules have passed; throws InvalidRule for what makes no sense. */
 export function compileRule(
@@ -78,27 +79,9 @@ export function compileRule(
     condition,
     message: settings.message === "" ? sentenceOf(settings) : readMessage(settings.message),
     isMuted: readMuting(settings.mutingWindows),
+    hasPatterns: settings.matchers.some(({ operation }) => PATTERNS.includes(operation)),
     selects: (labels) => matchers.every((accepts) => accepts(labels)),
   };
-}
-
-/** Whether the change from one to the other lets everything that was judged stand. */
-export function judgesTheSame(a: RuleSettings, b: RuleSettings): boolean {
-  const judged = ({
-    displayName: _name,
-    message: _message,
-    severity: _severity,
-    runbookUrl: _url,
-    labels: _labels,
-    mutingWindows: _muting,
-    ...rest
-  }: RuleSettings) => {
-    const whole = { ...rest, displayName: "", message: "", severity: 0, runbookUrl: "" };
-    return JSON.stringify(
-      toJson(RuleSettingsSchema, { ...whole, labels: {}, mutingWindows: [] } as RuleSettings),
-    );
-  };
-  return judged(a) === judged(b);
 }
 
 /** What a counter stood at before the window tells how it grew in it. */
@@ -187,26 +170,16 @@ function readMatcher({
       return (labels) => !unwanted.has(textOf(labels));
     }
     default: {
-      const pattern = patternOf(label, value);
+      const matches = patternOf(label, value);
       const isWanted = operation === Operation.MATCHES;
-      // One label has few values and many series.
-      const known = new Map<string, boolean>();
-      return (labels) => {
-        const text = textOf(labels);
-        let matches = known.get(text);
-        if (matches === undefined) {
-          matches = pattern.testExact(text);
-          if (known.size < 10_000) known.set(text, matches);
-        }
-        return matches === isWanted;
-      };
+      return (labels) => matches(textOf(labels)) === isWanted;
     }
   }
 }
 
-function patternOf(label: string, value: string) {
+function patternOf(label: string, value: string): Matches {
   try {
-    return compilePattern(label, value);
+    return standingPattern(label, value);
   } catch (error) {
     if (error instanceof InvalidQuery || error instanceof TooMuch) {
       throw new InvalidRule(`matchers: ${error.message}`);

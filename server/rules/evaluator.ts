@@ -196,7 +196,7 @@ export function makeEvaluator(
       const wasHeard = seenMs >= rule.sinceMs;
       return wasHeard ? heardMs + rule.condition.durationMs : Number.POSITIVE_INFINITY;
     }
-    return isCalm(state) ? Number.POSITIVE_INFINITY : heardMs + STALE_MS;
+    return isCalm(state) ? Number.POSITIVE_INFINITY : Math.max(heardMs, rule.sinceMs) + STALE_MS;
   };
 
   /** One alarm at a time: when it comes too early, it is set again. */

@@ -1,16 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { fromJson } from "@bufbuild/protobuf";
-import { RuleSettingsSchema } from "../../gen/lumetry/v1/rule_pb.js";
+import { makeBreath } from "../../lib/breath.ts";
 import type { Log } from "../../lib/log.ts";
 import { type AlertChange, recordTransitions } from "../alerts/transitions.ts";
 import type { Database } from "../db/database.ts";
-import { type CompiledRule, compileRule } from "./compile.ts";
+import type { CompiledRule } from "./compile.ts";
 import { isCalm } from "./condition.ts";
 import { changesOf } from "./details.ts";
 import { type Evaluator, makeEvaluator, type Series } from "./evaluator.ts";
-import { InvalidRule } from "./invalid.ts";
 import { makeRecentPoints } from "./points.ts";
 import * as store from "./state-store.ts";
+import { readStored } from "./stored.ts";
 
 /** What a server remembers of one workspace's evaluation: the same as what is in the database. */
 export interface Memory {
@@ -21,6 +20,8 @@ export interface Memory {
   evaluator: Evaluator;
   /** Series by id; undefined for those that no rule wants. */
   series: Map<number, Series | undefined>;
+  /** To be awaited before a series is added. */
+  tryPatterns: ReturnType<typeof patternTrials>;
   /** When it was last written that there was nothing to write. */
   savedMs: number;
   /** What follows from the rules having changed. */
@@ -35,10 +36,17 @@ export async function loadMemory(
   progress: store.Progress,
   log: Log,
 ): Promise<Memory> {
-  const rules = (await store.listEnabledRules(transaction, workspaceId)).flatMap((row) => {
-    const rule = compiled(row, log);
-    return rule ? [rule] : [];
-  });
+  const rules: CompiledRule[] = [];
+  const unread = new Set<string>();
+  for (const row of await store.listEnabledRules(transaction, workspaceId)) {
+    const { rule, problem } = readStored(row);
+    if (rule) rules.push(rule);
+    else {
+      unread.add(row.rule_id);
+      log.error({ workspaceId, ruleId: row.rule_id, problem }, "a rule is not evaluated");
+    }
+  }
+  await store.listenAnew(transaction, workspaceId, [...unread]);
   const onFull = ({ ruleId, settings }: CompiledRule) =>
     log.warn(
       { workspaceId, ruleId, rule: settings.displayName },
@@ -48,16 +56,21 @@ export async function loadMemory(
   const blocks = await store.loadPoints(transaction, workspaceId);
   const names = await store.findSeriesNames(transaction, workspaceId, [...blocks.keys()]);
   const series = new Map<number, Series | undefined>();
+  const tryPatterns = patternTrials(rules);
   for (const { seriesId, metric, labels } of names) {
     const points = makeRecentPoints(blocks.get(seriesId));
+    await tryPatterns(metric, labels);
     series.set(seriesId, evaluator.addSeries(seriesId, metric, labels, points));
   }
   const unwanted = [...blocks.keys()].filter((seriesId) => !series.get(seriesId));
-  if (unwanted.length > 0) await store.forgetPoints(transaction, workspaceId, unwanted);
+  // A rule that is not read may want them: where it stands is kept, and what it stands on.
+  if (unwanted.length > 0 && unread.size === 0)
+    await store.forgetPoints(transaction, workspaceId, unwanted);
   const changes: AlertChange[] = [];
   const orphans: store.StateChange[] = [];
   for (const row of await store.loadStates(transaction, workspaceId)) {
     if (evaluator.restore(row.rule_id, row.group_key, row.state)) continue;
+    if (unread.has(row.rule_id)) continue;
     orphans.push({ ruleId: row.rule_id, groupKey: row.group_key, state: undefined });
     changes.push({
       kind: "resolve",
@@ -73,25 +86,27 @@ export async function loadMemory(
     token: progress.token,
     evaluator,
     series,
+    tryPatterns,
     savedMs: progress.judgedMs,
     changes,
     orphans,
   };
 }
 
-/** What was once let in is not refused; a rule that this version cannot read is left alone, and said to be so. */
-function compiled(
-  row: Awaited<ReturnType<typeof store.listEnabledRules>>[number],
-  log: Log,
-): CompiledRule | undefined {
-  try {
-    const settings = fromJson(RuleSettingsSchema, row.document, { ignoreUnknownFields: true });
-    return compileRule(row.rule_id, settings, row.judged_since.getTime());
-  } catch (error) {
-    if (!(error instanceof InvalidRule)) throw error;
-    log.error({ err: error, ruleId: row.rule_id }, "a rule cannot be evaluated");
-    return undefined;
-  }
+/**
+ * Tries the regular expressions of rules on a series, with breaths between them: the outcomes are kept, and
+ * met again at once when the series is added.
+ */
+function patternTrials(rules: readonly CompiledRule[]) {
+  const trying = rules.filter(({ hasPatterns }) => hasPatterns);
+  const byMetric = Map.groupBy(trying, ({ settings }) => settings.metric);
+  const breathe = makeBreath();
+  return async (metric: string, labels: Series["labels"]) => {
+    for (const rule of byMetric.get(metric) ?? []) {
+      rule.selects(labels);
+      await breathe();
+    }
+  };
 }
 
 /** Finds out which series rules want, of those that were never seen. */
@@ -102,6 +117,7 @@ export async function meetSeries(
 ): Promise<void> {
   const names = await store.findSeriesNames(transaction, memory.workspaceId, seriesIds);
   for (const { seriesId, metric, labels } of names) {
+    await memory.tryPatterns(metric, labels);
     memory.series.set(seriesId, memory.evaluator.addSeries(seriesId, metric, labels));
   }
   for (const seriesId of seriesIds) {

@@ -5,6 +5,7 @@ import {
   type PreviewRuleResponse,
   PreviewRuleResponseSchema,
 } from "../../gen/lumetry/v1/rule_service_pb.js";
+import { makeBreath } from "../../lib/breath.ts";
 import type { Columns } from "../query/columns.ts";
 import type { Span } from "../query/rules.ts";
 import type { CompiledRule } from "./compile.ts";
@@ -16,7 +17,6 @@ const MOST_GROUPS = 20;
 const MOST_VALUES = 1_000;
 /** Somebody always listened: less than the time after which evaluation takes itself for deaf. */
 const TICK_MS = 10_000;
-const BREATH_MS = 25;
 
 /** A series with its points in the span, and those before it that its first windows look at. */
 export interface History {
@@ -43,15 +43,12 @@ export async function preview(
   };
   const evaluator = makeEvaluator([rule], { onJudged: note });
   const book = makeBook(span);
-  let breathed = performance.now();
+  const breathe = makeBreath(signal);
   const tick = async (ms: number) => {
     evaluator.advance(ms);
     book.write(evaluator.takeVerdicts());
     evaluator.takeChanged();
-    if (performance.now() - breathed < BREATH_MS) return;
-    await new Promise((resolve) => setImmediate(resolve));
-    signal.throwIfAborted();
-    breathed = performance.now();
+    await breathe();
   };
 
   await tick(span.startMs - rule.keepMs);

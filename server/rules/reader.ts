@@ -1,3 +1,4 @@
+import { makeBreath } from "../../lib/breath.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Database } from "../db/database.ts";
 import { DamagedBytes } from "../log/bytes.ts";
@@ -14,8 +15,6 @@ const KEPT_MS = 4_000;
 /** It is looked at least so often how late it is: silence makes no sound. */
 const IDLE_MS = 5_000;
 const SOONEST_MS = 100;
-/** Calls are answered between two pieces of work. */
-const BREATH_MS = 25;
 
 /**
  * The reader of the log that evaluates rules. All of it is done in the transaction that moves its place: what
@@ -108,17 +107,13 @@ async function takePoints(
   signal: AbortSignal,
 ): Promise<Set<Series>> {
   const touched = new Set<Series>();
-  let breathed = performance.now();
+  const breathe = makeBreath(signal);
   for (const together of Map.groupBy(segments, ({ transactionId }) => transactionId).values()) {
     const cameMs = together.reduce((most, { arrivedMs }) => Math.max(most, arrivedMs), 0);
     evaluator.advance(cameMs);
     for (const { body } of together) takeSegment(body, evaluator, series, touched);
     evaluator.advance(cameMs);
-    if (performance.now() - breathed > BREATH_MS) {
-      await new Promise((resolve) => setImmediate(resolve));
-      signal.throwIfAborted();
-      breathed = performance.now();
-    }
+    await breathe();
   }
   return touched;
 }

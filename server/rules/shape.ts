@@ -6,6 +6,7 @@ import {
   RuleSettingsSchema,
 } from "../../gen/lumetry/v1/rule_pb.js";
 import type { RuleRow, ShownRule } from "./store.ts";
+import { readStored } from "./stored.ts";
 
 export const documentOf = (settings: RuleSettings) => toJson(RuleSettingsSchema, settings);
 
@@ -22,5 +23,6 @@ export function toRule(row: ShownRule): MessageInitShape<typeof RuleSchema> {
     updateTime: timestampFromDate(row.updated_at),
     pendingAlerts: row.pending_alerts,
     firingAlerts: row.firing_alerts,
+    notEvaluated: readStored(row).problem,
   };
 }

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { Database } from "../db/database.ts";
+import { type Database, wallClock } from "../db/database.ts";
 import type { GroupState } from "./condition.ts";
 import { RULES } from "./names.ts";
 import { type Block, packBlock, unpackBlock } from "./points.ts";
@@ -197,4 +197,39 @@ export async function findSeriesNames(db: Database, workspaceId: string, ids: re
     metric: row.metric,
     labels: row.labels,
   }));
+}
+
+/** The labels of a metric's series whose last points are kept. */
+export async function findKeptSeries(db: Database, workspaceId: string, metric: string) {
+  const rows = await db
+    .selectFrom("series")
+    .select("labels")
+    .where("workspace_id", "=", workspaceId)
+    .where("metric", "=", metric)
+    .where((where) =>
+      where.exists(
+        where
+          .selectFrom("rule_points")
+          .select("rule_points.series_id")
+          .whereRef("rule_points.workspace_id", "=", "series.workspace_id")
+          .whereRef("rule_points.series_id", "=", "series.series_id"),
+      ),
+    )
+    .execute();
+  return rows.map(({ labels }) => labels);
+}
+
+/** Whoever is silent while a rule is not evaluated is not missed afterwards, until heard of again. */
+export async function listenAnew(
+  transaction: Database,
+  workspaceId: string,
+  ruleIds: readonly string[],
+): Promise<void> {
+  if (ruleIds.length === 0) return;
+  await transaction
+    .updateTable("rules")
+    .set({ judged_since: wallClock })
+    .where("workspace_id", "=", workspaceId)
+    .where("rule_id", "=", sql<string>`any(${ruleIds}::text[])`)
+    .execute();
 }

@@ -113,10 +113,11 @@ export async function deleteRule(
     .execute();
 }
 
-/** Evaluation begins anew for a rule. */
+/** Evaluation begins anew for a rule, but for these groups. */
 export async function beginAnew(
   transaction: Database,
   { workspace_id, rule_id }: RuleRow,
+  keptGroups: readonly string[],
 ): Promise<void> {
   await transaction
     .updateTable("rules")
@@ -128,6 +129,7 @@ export async function beginAnew(
     .deleteFrom("rule_states")
     .where("workspace_id", "=", workspace_id)
     .where("rule_id", "=", rule_id)
+    .where("group_key", "<>", sql<string>`all(${keptGroups}::text[])`)
     .execute();
 }
 

@@ -7,6 +7,7 @@ import {
   type SilenceService,
   Silence_Status as Status,
 } from "../../gen/lumetry/v1/silence_service_pb.js";
+import { makeBreath } from "../../lib/breath.ts";
 import { definedOnly } from "../../lib/defined.ts";
 import { makeId } from "../../lib/ids.ts";
 import { readClock } from "../alerts/store.ts";
@@ -30,8 +31,17 @@ function statusOf(row: store.SilenceRow): Status {
 
 type Firing = Awaited<ReturnType<typeof store.listFiring>>;
 
-function toSilence(row: store.SilenceRow, firing: Firing): MessageInitShape<typeof SilenceSchema> {
+async function toSilence(
+  row: store.SilenceRow,
+  firing: Firing,
+): Promise<MessageInitShape<typeof SilenceSchema>> {
   const meant = store.makeSilencer([row]);
+  const breathe = makeBreath();
+  let firingAlerts = 0;
+  for (const { subject, incidentId } of firing) {
+    if (meant(subject, incidentId)) firingAlerts += 1;
+    await breathe();
+  }
   return {
     silenceId: row.silence_id,
     conditions: store.conditionsOf(row),
@@ -43,7 +53,7 @@ function toSilence(row: store.SilenceRow, firing: Firing): MessageInitShape<type
     createdBy: row.created_by,
     createdByName: row.created_by_name,
     createTime: timestampFromDate(row.created_at),
-    firingAlerts: firing.filter(({ subject, incidentId }) => meant(subject, incidentId)).length,
+    firingAlerts,
   };
 }
 
@@ -67,7 +77,7 @@ export function silenceService({ db }: Parts): ServiceImpl<typeof SilenceService
   const show = async (workspaceId: string, silenceId: string) => {
     const row = await store.findSilence(db, workspaceId, silenceId);
     if (!row) throw notFound("silence", silenceId);
-    return { silence: toSilence(row, await store.listFiring(db, workspaceId)) };
+    return { silence: await toSilence(row, await store.listFiring(db, workspaceId)) };
   };
 
   /** Changes a silence that is not over, with a line in the audit log; what it kept back is looked at again. */
@@ -144,7 +154,9 @@ export function silenceService({ db }: Parts): ServiceImpl<typeof SilenceService
       const found = await store.listSilences(db, workspaceId, page, request);
       const { rows, nextPageToken } = cutPage(found, page, (row) => [row.end_text, row.silence_id]);
       const firing = rows.length > 0 ? await store.listFiring(db, workspaceId) : [];
-      return { silences: rows.map((row) => toSilence(row, firing)), nextPageToken };
+      const silences = [];
+      for (const row of rows) silences.push(await toSilence(row, firing));
+      return { silences, nextPageToken };
     },
 
     updateSilence: ({ silenceId, endTime, reason }, context) =>

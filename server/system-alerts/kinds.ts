@@ -155,8 +155,8 @@ export const KINDS: Record<Exclude<Kind, Kind.UNSPECIFIED>, WatchedKind> = {
   [Kind.ENCRYPTION_KEY_MISSING]: {
     title: "Encryption key missing",
     description:
-      "Secrets of sources or channels are encrypted under a key that the servers do not have, so that nothing can use them. Add the key to the key file, or give the secrets anew.",
-    recovered: "The servers have the key, or nothing is encrypted under it any more.",
+      "Secrets of sources or channels are encrypted under a key that a server does not have, so that it cannot use them. Add the key to the key file, or give the secrets anew.",
+    recovered: "All servers have the key, or nothing is encrypted under it any more.",
     defaults: settings("critical", 0, MINUTE, 2 * MINUTE),
   },
 };

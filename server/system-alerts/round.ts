@@ -14,8 +14,6 @@ import { findExpiringTokens } from "./tokens.ts";
 export interface RoundOptions {
   db: Database;
   heartbeatIntervalMs: number;
-  /** Keys that secrets are encrypted under and that this server does not have. */
-  missingKeys: () => readonly string[];
   /** A workspace that could not be looked after; it has its turn again later. */
   onError: (error: unknown, workspaceId: string) => void;
 }
@@ -59,7 +57,7 @@ export async function lookAfterOne(options: RoundOptions): Promise<boolean> {
 async function lookAt(
   transaction: Database,
   watch: store.Watch,
-  { heartbeatIntervalMs, missingKeys }: RoundOptions,
+  { heartbeatIntervalMs }: RoundOptions,
 ): Promise<void> {
   const workspaceId = watch.workspace_id;
   const nowMs = watch.now.getTime();
@@ -67,7 +65,7 @@ async function lookAt(
   const isGap = nowMs - watch.looked_at.getTime() > everyMs + GAP_MS;
   const settings = await readSettings(transaction, workspaceId);
   const look = { db: transaction, workspaceId, settings, heartbeatIntervalMs, nowMs };
-  const findings = await findAll(look, missingKeys());
+  const findings = await findAll(look);
   const open = await store.listOpen(transaction, workspaceId);
   const settledMs = watch.watched_since.getTime() + SETTLING_INTERVALS * heartbeatIntervalMs;
   const decision = decide({
@@ -88,7 +86,7 @@ async function lookAt(
   await store.endLook(transaction, workspaceId, everyMs, isGap);
 }
 
-async function findAll(look: Look, missingKeys: readonly string[]): Promise<Finding[]> {
+async function findAll(look: Look): Promise<Finding[]> {
   return [
     ...(await findEdgeMatters(look, "collector")),
     ...(await findEdgeMatters(look, "agent")),
@@ -96,7 +94,7 @@ async function findAll(look: Look, missingKeys: readonly string[]): Promise<Find
     ...(await findExpiringTokens(look)),
     ...(await findReadersBehind(look)),
     ...(await findSeriesLimit(look)),
-    ...(await findServerMatters(look, missingKeys)),
+    ...(await findServerMatters(look)),
   ];
 }
 

@@ -6,8 +6,8 @@ import { LAGS } from "../readers/lag.ts";
 import type { Finding, Look } from "./findings.ts";
 import { LAST_SHARE } from "./tokens.ts";
 
-/** A certificate of which no server has said for so long that it serves with it, is in use no more. */
-const CERTIFICATE_SEEN = sql`interval '5 minutes'`;
+/** What no server has said of itself for so long is so no more: of a certificate, that it is in use. */
+const SERVER_SEEN = sql`interval '5 minutes'`;
 
 /** Readers of the workspace's log that are behind. */
 export async function findReadersBehind({ db, workspaceId, settings }: Look): Promise<Finding[]> {
@@ -63,17 +63,14 @@ async function isOwners(db: Database, workspaceId: string): Promise<boolean> {
   return owner !== undefined;
 }
 
-/** What is amiss with the servers of the deployment. `missingKeys` are those that this one does not have. */
-export async function findServerMatters(
-  { db, workspaceId, settings }: Look,
-  missingKeys: readonly string[],
-): Promise<Finding[]> {
+/** What is amiss with the servers of the deployment: each has noted what concerns it, whichever looks. */
+export async function findServerMatters({ db, workspaceId, settings }: Look): Promise<Finding[]> {
   if (!(await isOwners(db, workspaceId))) return [];
   const certificates = settings[Kind.CERTIFICATE_EXPIRING];
   const { rows } = await sql<{ fingerprint: string; names: string; left_ms: number }>`
     select fingerprint, names, extract(epoch from expires_at - wall_clock())::float8 * 1000 as left_ms
     from server_certificates
-    where seen_at > wall_clock() - ${CERTIFICATE_SEEN}
+    where seen_at > wall_clock() - ${SERVER_SEEN}
       and expires_at < wall_clock() + ${certificates.threshold} * interval '1 millisecond'
       and expires_at - wall_clock() < (expires_at - starts_at) * ${LAST_SHARE}::double precision
   `.execute(db);
@@ -89,15 +86,23 @@ export async function findServerMatters(
       evidence: { fingerprint, names },
     };
   });
-  const missing = missingKeys.map(
-    (keyId): Finding => ({
+  const { rows: lacking } = await sql<{ key_id: string; servers: string[] }>`
+    select key_id, array_agg(server_name order by server_name) as servers
+    from server_missing_keys join encryption_keys using (key_id)
+    where seen_at > wall_clock() - ${SERVER_SEEN}
+    group by key_id
+  `.execute(db);
+  const missing = lacking.map(({ key_id: keyId, servers }): Finding => {
+    const names = [...new Set(servers)];
+    return {
       kind: Kind.ENCRYPTION_KEY_MISSING,
       subject: keyId,
       degree: "amiss",
-      summary: `Stored secrets are encrypted under the key ${keyId}, which the server does not have.`,
+      summary: `Stored secrets are encrypted under the key ${keyId}, which is missing on ${names.join(", ")}.`,
       labels: {},
-    }),
-  );
+      evidence: { servers: names },
+    };
+  });
   return [
     ...(certificates.enabled ? expiring : []),
     ...(settings[Kind.ENCRYPTION_KEY_MISSING].enabled ? missing : []),
@@ -123,5 +128,23 @@ export async function noteCertificate(
     .execute();
   await sql`
     delete from server_certificates where seen_at < wall_clock() - interval '1 day'
+  `.execute(db);
+}
+
+/** Says which keys a server does not have at present; `serverId` is of its process. */
+export async function noteMissingKeys(
+  db: Database,
+  server: { serverId: string; name: string },
+  keyIds: readonly string[],
+): Promise<void> {
+  await sql`
+    insert into server_missing_keys (server_id, key_id, server_name)
+    select ${server.serverId}, key_id, ${server.name} from unnest(${keyIds}::text[]) as key (key_id)
+    on conflict (server_id, key_id) do update set seen_at = wall_clock()
+  `.execute(db);
+  await sql`
+    delete from server_missing_keys
+    where seen_at < wall_clock() - interval '1 day'
+      or (server_id = ${server.serverId} and key_id <> all(${keyIds}::text[]))
   `.execute(db);
 }

@@ -29,4 +29,11 @@ export interface SystemAlertTables {
     expires_at: Time;
     seen_at: Filled<Date>;
   };
+  server_missing_keys: {
+    /** Of one process. */
+    server_id: string;
+    key_id: string;
+    server_name: string;
+    seen_at: Filled<Date>;
+  };
 }

@@ -61,7 +61,7 @@ export async function watch(server: TestServer): Promise<Watching> {
     for (;;) {
       const failures: unknown[] = [];
       const onError = (error: unknown) => failures.push(error);
-      const options = { db: database.db, heartbeatIntervalMs: INTERVAL_MS, missingKeys: () => [] };
+      const options = { db: database.db, heartbeatIntervalMs: INTERVAL_MS };
       while (await lookAfterOne({ ...options, onError })) {
         // Until none is due.
       }

@@ -42,6 +42,9 @@ export declare type RuleSettings = Message<"lumetry.v1.RuleSettings"> & {
   metric: string;
 
   /**
+   * A regular expression has at most 512 characters here and compiles to 1,000 instructions at most; a value of
+   * more than 512 characters matches none.
+   *
    * @generated from field: repeated lumetry.v1.LabelMatcher matchers = 3;
    */
   matchers: LabelMatcher[];
@@ -190,7 +193,7 @@ export declare const RuleSettings_ThresholdSchema: GenMessage<RuleSettings_Thres
 
 /**
  * Absence holds when nothing has come for so long from a group that was heard of since
- * the rule was made, or changed to judge otherwise: from 30 seconds to a day. It is told only while the server has read all that came, and never of the
+ * the rule was made, changed to judge otherwise, or evaluated again: from 30 seconds to a day. It is told only while the server has read all that came, and never of the
  * time in which it could not take any.
  *
  * @generated from message lumetry.v1.RuleSettings.Absence
@@ -401,6 +404,14 @@ export declare type Rule = Message<"lumetry.v1.Rule"> & {
    * @generated from field: uint64 firing_alerts = 7;
    */
   firingAlerts: bigint;
+
+  /**
+   * Why it is not evaluated by this version of the server, which a newer one may have written it for; empty when it is, or
+   * would be if it was not disabled. Its alerts stay as they are until a version that knows it evaluates it again.
+   *
+   * @generated from field: string not_evaluated = 8;
+   */
+  notEvaluated: string;
 };
 
 /**

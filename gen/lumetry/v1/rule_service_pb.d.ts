@@ -496,9 +496,13 @@ export declare const RuleService: GenService<{
     output: typeof ListRulesResponseSchema;
   },
   /**
-   * UpdateRule replaces a rule's settings. If what it judges is another thing afterwards, its open
-   * alerts end and it begins anew; name, message, severity, labels, runbook and muting windows
-   * change without that.
+   * UpdateRule replaces a rule's settings. Name, message, severity, labels, runbook, muting windows, `for` and
+   * recovery values change without ending anything. When others do, an alert that fires goes on if its group
+   * is still one of the rule's, and ends when the group's next point is not wrong by the new settings; what is pending begins
+   * anew. All alerts end when the metric or the kind of the condition is another, or the rule is
+   * disabled. The history of what ends says why.
+   *
+   * A severity that becomes worse is told for the alerts that fire, once, on the routes that want it; a lower one is not.
    *
    * @generated from rpc lumetry.v1.RuleService.UpdateRule
    */

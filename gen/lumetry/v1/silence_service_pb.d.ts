@@ -16,7 +16,8 @@ export declare const file_lumetry_v1_silence_service: GenFile;
 /**
  * AlertConditions say which alerts are meant: those for which all that is given
  * holds. An alert has its own labels, and besides these `alertname` (its rule's
- * name, or its kind) and `severity`.
+ * name, or its kind) and `severity`. A regular expression has at most 512 characters here and compiles to
+ * 1,000 instructions at most; a value of more than 512 characters matches none.
  *
  * @generated from message lumetry.v1.AlertConditions
  */

@@ -403,8 +403,8 @@ export enum SystemAlertKind {
   SERIES_LIMIT_NEAR = 14,
 
   /**
-   * Stored secrets are encrypted under a key that the servers do not have. Told in
-   * the workspaces of owners.
+   * Stored secrets are encrypted under a key that one of the servers does not have: as long as one that was
+   * heard of within five minutes lacks it. Told in the workspaces of owners.
    *
    * @generated from enum value: SYSTEM_ALERT_KIND_ENCRYPTION_KEY_MISSING = 15;
    */

@@ -7,6 +7,7 @@ import * as alerts from "./0005-alerts.ts";
 import * as incidents from "./0006-incidents.ts";
 import * as systemAlerts from "./0007-system-alerts.ts";
 import * as edgeContacts from "./0008-edge-contacts.ts";
+import * as alertUpkeep from "./0009-alert-upkeep.ts";
 
 /** In order, by name, append-only: a migration that has been released never changes. */
 export const migrations: Record<string, Migration> = {
@@ -18,4 +19,5 @@ export const migrations: Record<string, Migration> = {
   "0006-incidents": incidents,
   "0007-system-alerts": systemAlerts,
   "0008-edge-contacts": edgeContacts,
+  "0009-alert-upkeep": alertUpkeep,
 };

@@ -2,59 +2,29 @@ import { durationFromMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf
 import type { Client } from "@connectrpc/connect";
 import test from "ava";
 import { type Alert, Alert_State as State } from "../../../gen/lumetry/v1/alert_pb.js";
-import { AlertService } from "../../../gen/lumetry/v1/alert_service_pb.js";
-import { RuleService } from "../../../gen/lumetry/v1/rule_service_pb.js";
+import type { AlertService } from "../../../gen/lumetry/v1/alert_service_pb.js";
+import type { RuleService } from "../../../gen/lumetry/v1/rule_service_pb.js";
 import { shiftClock } from "../../support/collector.ts";
 import { eventually } from "../../support/eventually.ts";
-import { addSender, seriesOf, type TestSender } from "../../support/points.ts";
-import { aboveBound, type Settings } from "../../support/rules.ts";
+import { openRules, type Rules } from "../../support/judging.ts";
+import { aboveBound } from "../../support/rules.ts";
 import { type Owner, setUp, startTestServer, type TestServer } from "../../support/server.ts";
 
 let server: TestServer;
 let owner: Owner;
-let sender: TestSender;
 let rules: Client<typeof RuleService>;
 let alerts: Client<typeof AlertService>;
+let addRule: Rules["addRule"];
 
 test.before(async () => {
   server = await startTestServer();
   owner = await setUp(server);
-  sender = await addSender(server, owner.token);
-  rules = server.client(RuleService, owner.token);
-  alerts = server.client(AlertService, owner.token);
+  ({ rules, alerts, addRule } = await openRules(server, owner));
 });
 test.after.always(() => server?.[Symbol.asyncDispose]());
 
-const ALL = [State.PENDING, State.FIRING, State.RESOLVED];
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-
-let made = 0;
-/** A rule on a metric of its own: above 90, at once. */
-async function addRule(settings: Partial<Settings> = {}) {
-  made += 1;
-  const metric = `test.m${made}`;
-  const { rule } = await rules.createRule({ settings: aboveBound(metric, settings) });
-  const ruleId = rule?.ruleId ?? "";
-  const send = (host: string, ...points: [ms: number, value: number][]) =>
-    sender.metrics.writeMetrics({ series: [seriesOf(metric, { host }, ...points)] });
-  const list = async (): Promise<Alert[]> =>
-    (await alerts.listAlerts({ ruleId, states: ALL })).alerts.toReversed();
-  /** Waits until the rules have read the log up to so long after what came last, then tells the alerts. */
-  const settled = async (laterMs = 0) => {
-    await eventually("all is judged", async () => {
-      const [row] = await server.sql<{ done: boolean }>(
-        `select holder is not null and read_through >= (
-           select max(arrived_at) + $1 * interval '1 ms' from segments
-         ) as done from readers where reader = 'rules' and workspace_id = $2`,
-        [laterMs, owner.workspaceId],
-      );
-      return row?.done;
-    });
-    return list();
-  };
-  return { ruleId, metric, send, list, settled };
-}
 
 /** Points of a series every ten seconds. */
 const every10s = (fromMs: number, toMs: number, value: number): [number, number][] =>
@@ -167,42 +137,6 @@ test.serial(
     await eventually("it ends", async () => overOf(await list()));
   },
 );
-
-test("a rule that judges something else begins anew; other words are only told", async (t) => {
-  const { ruleId, metric, send, list } = await addRule({ window: durationFromMs(1_000) });
-  await send("a", [Date.now() - 5_000, 95]);
-  await eventually("it fires", async () => (await list()).length === 1);
-  const { rule } = await rules.getRule({ ruleId });
-  const settings = rule?.settings;
-  if (!settings) throw new Error("no settings");
-  await rules.updateRule({ ruleId, settings: { ...settings, message: "{{ $value }} now" } });
-  const [same] = await list();
-  t.is(same?.state, State.FIRING);
-  t.is(same?.summary, "95 now");
-  await rules.updateRule({
-    ruleId,
-    settings: {
-      ...settings,
-      condition: {
-        case: "threshold",
-        value: { $typeName: "lumetry.v1.RuleSettings.Threshold", direction: 1, value: 99 },
-      },
-    },
-  });
-  const [ended] = await list();
-  t.is(ended?.state, State.RESOLVED);
-  t.is(ended?.resolveReason, "the rule was changed");
-  await sender.metrics.writeMetrics({
-    series: [seriesOf(metric, { host: "a" }, [Date.now() - 2_000, 100])],
-  });
-  await eventually("it fires again", async () => (await list()).length === 2);
-  await rules.deleteRule({ ruleId });
-  const left = await server.sql<{ state: string; resolve_reason: string }>(
-    "select state, resolve_reason from alerts where rule_id = $1 order by created_at desc",
-    [ruleId],
-  );
-  t.deepEqual(left[0], { state: "resolved", resolve_reason: "the rule was deleted" });
-});
 
 test("what is muted begins when the window is over", async (t) => {
   const now = new Date();

@@ -19,7 +19,7 @@ import { Age } from "../../ui/age.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Confirm } from "../../ui/dialog.tsx";
 import { Menu, MenuItem, MenuLine } from "../../ui/menu.tsx";
-import { Failure } from "../../ui/notice.tsx";
+import { Failure, Notice } from "../../ui/notice.tsx";
 import { Facts, Page } from "../../ui/page.tsx";
 import { say, sayFailure } from "../../ui/toast.tsx";
 import { countText, enumWord } from "../../words/counts.ts";
@@ -50,6 +50,12 @@ export default function RulePage() {
       lead={<span className="foreign">Wrong when {conditionText(settings)}.</span>}
       actions={<Actions rule={rule} />}
     >
+      {rule.notEvaluated !== "" && (
+        <Notice tone="warn">
+          This version of the server does not evaluate the rule: {rule.notEvaluated}. Its alerts
+          stay as they are until one that knows it does.
+        </Notice>
+      )}
       <div className="halves">
         <div className="card padded">
           <Facts
