@@ -13,7 +13,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       heartbeats bigint not null default 1,
       primary key (workspace_id, edge_id, contact_number),
       foreign key (workspace_id, edge_id) references edges
+    -- No index on ended_at: each heartbeat changes it, in place.
     ) with (fillfactor = 50);
-    create index edge_contacts_by_end on edge_contacts (ended_at);
   `.execute(db);
 }

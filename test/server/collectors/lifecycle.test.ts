@@ -12,7 +12,13 @@ import { UserService } from "../../../gen/lumetry/v1/user_service_pb.js";
 import { ZoneService } from "../../../gen/lumetry/v1/zone_service_pb.js";
 import { addCollector, edgeCalls, makeProcess, shiftClock } from "../../support/collector.ts";
 import { refused } from "../../support/refusal.ts";
-import { type Owner, setUp, startTestServer, type TestServer } from "../../support/server.ts";
+import {
+  addWorkspace,
+  type Owner,
+  setUp,
+  startTestServer,
+  type TestServer,
+} from "../../support/server.ts";
 
 let server: TestServer;
 let owner: Owner;
@@ -94,8 +100,10 @@ test("its history tells when its heartbeats came, and when it was silent", async
   const first = await collectors().listCollectorContacts({ collectorId, pageSize: 1 });
   t.deepEqual(first.contacts, [back]);
   t.deepEqual(await contacts({ pageSize: 1, pageToken: first.nextPageToken }), [before]);
-  const nobodys = await refused(collectors().listCollectorContacts({ collectorId: "col.nobody" }));
-  t.is(nobodys.code, Code.NotFound);
+  const neighbour = await addWorkspace(server, owner.token);
+  const theirs = server.client(CollectorService, neighbour.token);
+  const hidden = await refused(theirs.listCollectorContacts({ collectorId }));
+  t.is(hidden.code, Code.NotFound);
 });
 
 test("a loss that is reported twice counts once", async (t) => {

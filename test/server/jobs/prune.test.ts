@@ -10,7 +10,7 @@ import { addSender, seriesOf } from "../../support/points.ts";
 import { aboveBound } from "../../support/rules.ts";
 import { setUp, startTestServer } from "../../support/server.ts";
 
-test("the ledger of losses keeps the newest lines of each edge, for longer than a year", async (t) => {
+test("the ledger of losses and the history of heartbeats keep the newest lines of each edge, for longer than a year", async (t) => {
   await using server = await startTestServer();
   const owner = await setUp(server);
   const [busy, quiet] = [await addAgent(server, owner), await addAgent(server, owner)];
@@ -28,8 +28,23 @@ test("the ledger of losses keeps the newest lines of each edge, for longer than 
     { url: server.databaseUrl },
     { log: silentLog, connections: 1 },
   );
+  const hear = (edgeId: string, count: number, age: string) =>
+    server.sql(
+      `insert into edge_contacts (workspace_id, edge_id, ended_at)
+       select $1, $2, wall_clock() - $4::interval from generate_series(1, $3::int)`,
+      [owner.workspaceId, edgeId, count, age],
+    );
+  await hear(quiet.agentId, 3, "401 days");
+  await hear(quiet.agentId, 2, "399 days");
+  await hear(busy.agentId, 10_050, "1 day");
   await prune(database.db);
   await prune(database.db);
+  const heard = await server.sql<{ edge_id: string; count: number }>(
+    "select edge_id, count(*)::int from edge_contacts group by edge_id",
+  );
+  const left = new Map(heard.map(({ edge_id, count }) => [edge_id, count]));
+  t.is(left.get(quiet.agentId), 2);
+  t.is(left.get(busy.agentId), 10_000);
   const rows = await server.sql<{ edge_id: string; count: number; oldest: string }>(
     "select edge_id, count(*)::int, min(drop_id)::text as oldest from edge_drops group by edge_id",
   );
