@@ -123,7 +123,7 @@ export async function recordContact(
   missingAfterMs: number,
 ): Promise<void> {
   const { numAffectedRows } = await sql`
-    update edge_contacts set ended_at = wall_clock(), heartbeats = heartbeats + 1
+    update edge_contacts set ended_at = greatest(ended_at, wall_clock()), heartbeats = heartbeats + 1
     where workspace_id = ${owner.workspace_id} and edge_id = ${owner.edge_id}
       and contact_number = (
         select contact_number from edge_contacts as latest

@@ -31,7 +31,7 @@ export function Contacts({ edge }: { edge: Edge }) {
   return (
     <div className="section">
       {list.error && <Failure error={list.error} onRetry={() => list.refetch()} />}
-      <LastDay heard={heard} isCut={list.hasNextPage} />
+      <LastDay heard={heard} />
       <Table
         label="When it was heard of"
         rows={rows}
@@ -80,13 +80,13 @@ export function Contacts({ edge }: { edge: Edge }) {
   );
 }
 
-/** The last day as a strip: what is empty is silence; of the time before the oldest of a cut list, nothing is known. */
-function LastDay({ heard, isCut }: { heard: readonly Heard[]; isCut: boolean }) {
+/** The last day as a strip: what is empty is silence. Of the time before the oldest, nothing is known. */
+function LastDay({ heard }: { heard: readonly Heard[] }) {
   const now = serverNow();
   const begin = now - DAY_MS;
   const inSight = heard.filter(([, end]) => end > begin);
   const oldest = heard.at(-1)?.[0] ?? now;
-  const unknown = isCut && oldest > begin ? oldest - begin : 0;
+  const unknown = Math.max(0, oldest - begin);
   const share = (ms: number) => `${(100 * ms) / DAY_MS}%`;
   const total = inSight.reduce((sum, [start, end]) => sum + end - Math.max(start, begin), 0);
   return (
@@ -94,7 +94,11 @@ function LastDay({ heard, isCut }: { heard: readonly Heard[]; isCut: boolean }) 
       <div
         className="last-day"
         role="img"
-        aria-label={`Heard of for ${spanText(total)} of the last ${spanText(DAY_MS - unknown)}`}
+        aria-label={
+          unknown === DAY_MS
+            ? "Nothing is known of the last 24 hours"
+            : `Heard of for ${spanText(total)} of the last ${spanText(DAY_MS - unknown)}`
+        }
       >
         {unknown > 0 && <span className="unknown" style={{ left: 0, width: share(unknown) }} />}
         {inSight.map(([start, end]) => (
