@@ -10,10 +10,8 @@ import { lockProgress } from "../rules/state-store.ts";
 import { noteChange } from "../rules/store.ts";
 
 const EVERY_MS = 3_600_000;
-/** Lines of one edge in the ledger of losses. */
-const MOST_DROPS = 10_000;
-/** Of one edge, that flaps. */
-const MOST_CONTACTS = 10_000;
+/** Of one edge, in the ledger of losses and in the history of its heartbeats. */
+const MOST_LINES = 10_000;
 
 /** Removes what can be of no more use to anybody. Safe on any number of servers at once. */
 export async function prune(db: Database): Promise<void> {
@@ -27,36 +25,27 @@ export async function prune(db: Database): Promise<void> {
   await sql`
     delete from edge_drops where received_at < wall_clock() - interval '400 days'
   `.execute(db);
+  await keepNewest(db, "edge_drops", "drop_number");
   await sql`
-    delete from edge_drops using (
-      select workspace_id, edge_id,
-        (array_agg(drop_number order by drop_number desc))[${MOST_DROPS}::int] as oldest_kept
-      from edge_drops group by workspace_id, edge_id having count(*) > ${MOST_DROPS}
-    ) as full_ledger
-    where edge_drops.workspace_id = full_ledger.workspace_id
-      and edge_drops.edge_id = full_ledger.edge_id
-      and edge_drops.drop_number < full_ledger.oldest_kept
+    delete from edge_contacts where ended_at < wall_clock() - interval '400 days'
   `.execute(db);
-  await pruneContacts(db);
+  await keepNewest(db, "edge_contacts", "contact_number");
   await pruneWork(db);
   await pruneIncidents(db);
   await pruneAlerts(db);
 }
 
-/** Times in which edges were heard of: as old as the ledger, and of one edge as many. */
-async function pruneContacts(db: Database): Promise<void> {
+/** Leaves so many lines of each edge, by their numbers: of one that flaps there would be no end. */
+async function keepNewest(db: Database, table: string, number: string): Promise<void> {
+  const [lines, count] = [sql.table(table), sql.ref(number)];
   await sql`
-    delete from edge_contacts where ended_at < wall_clock() - interval '400 days'
-  `.execute(db);
-  await sql`
-    delete from edge_contacts using (
+    delete from ${lines} using (
       select workspace_id, edge_id,
-        (array_agg(contact_number order by contact_number desc))[${MOST_CONTACTS}::int] as oldest_kept
-      from edge_contacts group by workspace_id, edge_id having count(*) > ${MOST_CONTACTS}
-    ) as long_history
-    where edge_contacts.workspace_id = long_history.workspace_id
-      and edge_contacts.edge_id = long_history.edge_id
-      and edge_contacts.contact_number < long_history.oldest_kept
+        (array_agg(${count} order by ${count} desc))[${MOST_LINES}::int] as oldest_kept
+      from ${lines} group by workspace_id, edge_id having count(*) > ${MOST_LINES}
+    ) as full_list
+    where ${lines}.workspace_id = full_list.workspace_id
+      and ${lines}.edge_id = full_list.edge_id and ${lines}.${count} < full_list.oldest_kept
   `.execute(db);
 }
 
