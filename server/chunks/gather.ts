@@ -45,8 +45,13 @@ export function gather(options: GatherOptions = {}): Gathering {
     places = longer;
   };
 
-  const add = (seriesId: number, newTimes: Float64Array, newValues: Float64Array) => {
-    const count = newTimes.length;
+  /** The first `count` of some columns: views of them for each run would cost more than their points. */
+  const add = (
+    seriesId: number,
+    count: number,
+    newTimes: Float64Array,
+    newValues: Float64Array,
+  ) => {
     let place = placeOf.get(seriesId);
     if (place === undefined) {
       place = ids.length;
@@ -61,9 +66,9 @@ export function gather(options: GatherOptions = {}): Gathering {
       if (span && (ms < span.startMs || ms >= span.endMs)) continue;
       times[end] = ms;
       values[end] = newValues[index] as number;
+      places[end] = place;
       end += 1;
     }
-    places.fill(place, points, end);
     counts[place] = (counts[place] as number) + end - points;
     points = end;
   };
@@ -84,12 +89,12 @@ export function gather(options: GatherOptions = {}): Gathering {
           seriesIds = [];
         }
         if (onBatch) seriesIds.push(seriesId);
-        add(seriesId, run.times.subarray(0, count), run.values.subarray(0, count));
+        add(seriesId, count, run.times, run.values);
       }
       if (sender !== undefined) onBatch?.(sender, seriesIds);
     },
 
-    add: ({ seriesId, times: newTimes, values: newValues }) => add(seriesId, newTimes, newValues),
+    add: (piece) => add(piece.seriesId, piece.times.length, piece.times, piece.values),
 
     pieces() {
       const order = Uint32Array.from(ids.keys());

@@ -1,3 +1,4 @@
+import { makeBreath } from "../../lib/breath.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { makeRecentMap } from "../../lib/recent-map.ts";
@@ -55,6 +56,7 @@ export function chunkReader(parts: ChunkParts): Reader {
         },
       });
       let damaged = 0;
+      const breathe = makeBreath(signal);
       for (const { segmentId, body } of segments) {
         try {
           points.addSegment(body);
@@ -66,7 +68,7 @@ export function chunkReader(parts: ChunkParts): Reader {
             "a segment of the log is damaged; its points are lost",
           );
         }
-        if (signal.aborted) break;
+        await breathe();
       }
       const oldestMs = clock.now() - retentionMs;
       const { blocks, expired } = await packFresh(points.pieces(), oldestMs);
@@ -87,6 +89,7 @@ export async function packFresh(
   oldestMs: number,
 ): Promise<{ blocks: NewBlock[]; expired: number }> {
   let expired = 0;
+  const breathe = makeBreath();
   const places = new Map<string, { windowStart: number; bucket: number; pieces: Piece[] }>();
   for (const whole of pieces) {
     for (const { windowStart, piece } of cutByWindow(whole)) {
@@ -100,16 +103,14 @@ export async function packFresh(
       if (place) place.pieces.push(piece);
       else places.set(key, { windowStart, bucket, pieces: [piece] });
     }
+    await breathe();
   }
   const blocks: NewBlock[] = [];
   for (const { windowStart, bucket, pieces: own } of places.values()) {
     for (const block of packBlocks(own, FRESH_COMPRESSION)) {
       blocks.push({ ...block, windowStart, bucket });
+      await breathe();
     }
-    await breathe();
   }
   return { blocks, expired };
 }
-
-/** Lets calls be answered between two pieces of work. */
-const breathe = () => new Promise((resolve) => setImmediate(resolve));

@@ -94,6 +94,12 @@ export function makeByteReader(buffer: Buffer, start = 0, end = buffer.length): 
   let position = start;
 
   const varint = () => {
+    // Most take one byte.
+    const first = buffer[position] as number;
+    if (position < end && first < 0x80) {
+      position += 1;
+      return first;
+    }
     let value = 0;
     let factor = 1;
     for (let count = 0; count < 8; count += 1) {

@@ -203,6 +203,7 @@ function* readBatch(
   const times = makeByteReader(body, timesStart, timesStart + timesBytes);
   let timesAt = timesStart;
   let valuesAt = timesStart + timesBytes;
+  const view = new DataView(body.buffer, body.byteOffset, body.length);
   const run: Run = {
     batch,
     seriesId: 0,
@@ -224,7 +225,7 @@ function* readBatch(
         ms += delta;
         if (point === 0) delta = 0;
         run.times[point] = ms;
-        run.values[point] = body.readDoubleLE(valuesAt + point * 8);
+        run.values[point] = view.getFloat64(valuesAt + point * 8, true);
       }
       if (times.position !== timesAt + bytes) throw new DamagedBytes("a run's times do not fit");
       yield run;
