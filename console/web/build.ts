@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { commentsPlugin } from "./comments.ts";
+import { rulesPlugin } from "./rules.ts";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(path.dirname(here));
@@ -20,6 +21,7 @@ const INPUTS = [
   "console/web/index.html",
   "console/web/build.ts",
   "console/web/comments.ts",
+  "console/web/rules.ts",
   "gen",
 ];
 const MARK = "built-from";
@@ -77,7 +79,7 @@ async function build(hash: string): Promise<void> {
       metafile: true,
       jsx: "automatic",
       define: { "process.env.NODE_ENV": '"production"' },
-      plugins: [commentsPlugin(path.join(root, "gen"))],
+      plugins: [commentsPlugin(path.join(root, "gen")), rulesPlugin],
       legalComments: "none",
       logLevel: "silent",
     });

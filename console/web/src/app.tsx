@@ -60,11 +60,12 @@ function Door() {
 }
 
 function Inside() {
-  // What one is likely to want next is there before it is asked for.
+  // What one is likely to want next is there before it is asked for; one at a time, behind the page.
   useEffect(() => {
-    const timer = setTimeout(() => {
-      for (const { load } of PAGES) load().catch(() => {});
-    }, 1_500);
+    const loadAll = async () => {
+      for (const { load } of PAGES) await load().catch(() => {});
+    };
+    const timer = setTimeout(() => void loadAll(), 1_500);
     return () => clearTimeout(timer);
   }, []);
   return (

@@ -175,3 +175,15 @@ export const PAGES: PageEntry[] = [
     words: "curl rpc contract grpc connect json",
   }),
 ];
+
+/** The entry of a path as the address bar has it: the first that fits, as the router takes it. */
+export function pageAt(pathname: string): PageEntry | undefined {
+  const given = pathname.split("/");
+  return PAGES.find(({ path }) => {
+    const parts = path.split("/");
+    return (
+      parts.length === given.length &&
+      parts.every((part, at) => part.startsWith(":") || part === given[at])
+    );
+  });
+}
