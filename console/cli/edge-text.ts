@@ -175,9 +175,10 @@ function processTable(processes: EdgeProcess[], terminal: Terminal, now: number)
   );
 }
 
-/** When it was heard of, newest first, with the silence before each. */
+/** When it was heard of, newest first, with the silence before each: the latest few of these. */
 export function contactTable(
   contacts: EdgeContact[],
+  most: number,
   name: string,
   terminal: Terminal,
   now: number,
@@ -185,7 +186,7 @@ export function contactTable(
   if (contacts.length === 0) return `Nothing was heard of ${name} yet.`;
   const ms = (time: EdgeContact["startTime"]) => (time ? timestampMs(time) : 0);
   return table(
-    contacts.map((contact, index) => {
+    contacts.slice(0, most).map((contact, index) => {
       const earlier = contacts[index + 1];
       return { ...contact, silence: earlier && ms(contact.startTime) - ms(earlier.endTime) };
     }),

@@ -5,7 +5,7 @@ import { makeProgram } from "./program.ts";
 import { plainLines, type Terminal } from "./terminal.ts";
 
 exitWhenDone();
-const { program, cli } = makeProgram(process.env);
+const { program, cli } = await makeProgram(process.env, process.argv.slice(2));
 
 // A reader that has seen enough, such as head, is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -1,6 +1,7 @@
 import { type RawBuilder, type SqlBool, sql } from "kysely";
 import type { EdgeOrder, Attention_Kind as Kind } from "../../gen/lumetry/v1/edge_pb.js";
 import type { Database } from "../db/database.ts";
+import { isFound } from "../db/search.ts";
 import type { Limits } from "../edges/attention.ts";
 import { needsAttention } from "../edges/matters.ts";
 import { orderEdges } from "../edges/order.ts";
@@ -25,9 +26,8 @@ export interface Filter {
 function where(workspaceId: string, filter: Filter): RawBuilder<SqlBool> {
   const parts = [sql`edges.workspace_id = ${workspaceId} and edges.kind = 'agent'`];
   if (filter.search) {
-    const part = `%${filter.search.replace(/[\\%_]/g, "\\$&")}%`;
-    parts.push(sql`(edges.display_name ilike ${part} or edges.host ->> 'hostname' ilike ${part}
-      or edges.version ilike ${part} or edges.edge_id = lower(${filter.search}))`);
+    const texts = [sql`edges.display_name`, sql`edges.host ->> 'hostname'`, sql`edges.version`];
+    parts.push(isFound(filter.search, { texts, id: sql`edges.edge_id` }));
   }
   if (filter.zoneId) parts.push(sql`edges.zone_id = ${filter.zoneId}`);
   if (filter.clusterId) parts.push(sql`agents.cluster_id = ${filter.clusterId}`);

@@ -166,7 +166,12 @@ export function channelService(parts: Parts): ServiceImpl<typeof ChannelService>
 
     async listChannels(request, context) {
       const page = readPage(request, 1);
-      const found = await store.listChannels(db, personOf(context).workspaceId, page);
+      const found = await store.listChannels(
+        db,
+        personOf(context).workspaceId,
+        page,
+        request.search,
+      );
       const { rows, nextPageToken } = cutPage(found, page, (row) => [row.display_name]);
       return { channels: rows.map(toChannel), nextPageToken };
     },

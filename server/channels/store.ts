@@ -1,5 +1,6 @@
 import { type Selectable, sql } from "kysely";
 import { type Database, fromNow, wallClock } from "../db/database.ts";
+import { isFound } from "../db/search.ts";
 import type { Page } from "../page.ts";
 import type { WorkState } from "../work/table.ts";
 import { TRIED_FOR_MS } from "./retry.ts";
@@ -31,10 +32,13 @@ export function findChannel(db: Database, workspaceId: string, channelId: string
 }
 
 /** By name, without regard to case. */
-export function listChannels(db: Database, workspaceId: string, page: Page) {
+export function listChannels(db: Database, workspaceId: string, page: Page, search: string) {
   let query = selectChannels(db, workspaceId)
     .orderBy(sql`lower(display_name)`)
     .limit(page.size + 1);
+  if (search) {
+    query = query.where(isFound(search, { texts: [sql`display_name`], id: sql`channel_id` }));
+  }
   if (page.after) query = query.where(sql`lower(display_name)`, ">", sql`lower(${page.after[0]})`);
   return query.execute();
 }

@@ -172,7 +172,12 @@ export function enrollmentProfileService({
 
     async listEnrollmentProfiles(request, context) {
       const page = readPage(request, 1);
-      const found = await store.listProfiles(db, personOf(context).workspaceId, page);
+      const found = await store.listProfiles(
+        db,
+        personOf(context).workspaceId,
+        page,
+        request.search,
+      );
       const { rows, nextPageToken } = cutPage(found, page, (row) => [row.profile_id]);
       return { profiles: rows.map(toProfile), nextPageToken };
     },

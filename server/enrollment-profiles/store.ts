@@ -1,5 +1,6 @@
 import { type Selectable, sql } from "kysely";
 import { type Database, fromNow, wallClock } from "../db/database.ts";
+import { isFound } from "../db/search.ts";
 import type { Page } from "../page.ts";
 import type { ProfileTables } from "./table.ts";
 
@@ -32,11 +33,19 @@ export function lockProfile(
 }
 
 /** Newest first; a page starts after the profile whose id is its key. */
-export function listProfiles(db: Database, workspaceId: string, page: Page): Promise<ProfileRow[]> {
+export function listProfiles(
+  db: Database,
+  workspaceId: string,
+  page: Page,
+  search: string,
+): Promise<ProfileRow[]> {
   let query = selectProfiles(db, workspaceId)
     .orderBy("created_at", "desc")
     .orderBy("profile_id", "desc")
     .limit(page.size + 1);
+  if (search) {
+    query = query.where(isFound(search, { texts: [sql`display_name`], id: sql`profile_id` }));
+  }
   const [id = ""] = page.after ?? [];
   if (page.after) {
     query = query.where((where) =>

@@ -57,7 +57,7 @@ export function userService({ db, authenticator }: Parts): ServiceImpl<typeof Us
 
     async listUsers(request, context) {
       const page = readPage(request, 1);
-      const found = await store.listUsers(db, personOf(context).workspaceId, page);
+      const found = await store.listUsers(db, personOf(context).workspaceId, page, request.search);
       const { rows, nextPageToken } = cutPage(found, page, (row) => [row.email]);
       return { users: rows.map(toUser), nextPageToken };
     },

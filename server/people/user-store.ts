@@ -1,6 +1,7 @@
 import { type InsertObject, type Selectable, sql, type UpdateObject } from "kysely";
 import type { AccessTables, RoleName } from "../access/table.ts";
 import { type Database, fromNow, type Tables, wallClock } from "../db/database.ts";
+import { isFound } from "../db/search.ts";
 import type { Page } from "../page.ts";
 
 export type UserRow = Selectable<AccessTables["users"]>;
@@ -106,13 +107,17 @@ export function findUserByInvitation(db: Database, hash: Buffer) {
 }
 
 /** By e-mail address, without regard to case. */
-export function listUsers(db: Database, workspaceId: string, page: Page) {
+export function listUsers(db: Database, workspaceId: string, page: Page, search: string) {
   let query = db
     .selectFrom("users")
     .selectAll()
     .where("workspace_id", "=", workspaceId)
     .orderBy(sql`lower(email)`)
     .limit(page.size + 1);
+  if (search) {
+    const texts = [sql`display_name`, sql`email`];
+    query = query.where(isFound(search, { texts, id: sql`user_id` }));
+  }
   if (page.after) query = query.where(sql`lower(email)`, ">", sql`lower(${page.after[0]})`);
   return query.execute();
 }

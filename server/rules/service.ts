@@ -107,7 +107,7 @@ export function ruleService(parts: Parts): ServiceImpl<typeof RuleService> {
 
     async listRules(request, context) {
       const page = readPage(request, 1);
-      const found = await store.listRules(db, personOf(context).workspaceId, page);
+      const found = await store.listRules(db, personOf(context).workspaceId, page, request.search);
       const { rows, nextPageToken } = cutPage(found, page, (row) => [row.display_name]);
       return { rules: rows.map(toRule), nextPageToken };
     },

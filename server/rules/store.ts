@@ -1,6 +1,7 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { type Selectable, sql } from "kysely";
 import { type Database, wallClock } from "../db/database.ts";
+import { isFound } from "../db/search.ts";
 import type { Page } from "../page.ts";
 import type { RuleTables } from "./table.ts";
 
@@ -26,10 +27,13 @@ export function findRule(db: Database, workspaceId: string, ruleId: string) {
 }
 
 /** By name, without regard to case. */
-export function listRules(db: Database, workspaceId: string, page: Page) {
+export function listRules(db: Database, workspaceId: string, page: Page, search: string) {
   let query = selectRules(db, workspaceId)
     .orderBy(sql`lower(display_name)`)
     .limit(page.size + 1);
+  if (search) {
+    query = query.where(isFound(search, { texts: [sql`display_name`], id: sql`rule_id` }));
+  }
   if (page.after) query = query.where(sql`lower(display_name)`, ">", sql`lower(${page.after[0]})`);
   return query.execute();
 }

@@ -2,6 +2,7 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import { type RawBuilder, type Selectable, type SqlBool, sql } from "kysely";
 import { Source_Status as Status } from "../../gen/lumetry/v1/source_service_pb.js";
 import { type Database, wallClock } from "../db/database.ts";
+import { isFound } from "../db/search.ts";
 import type { Page } from "../page.ts";
 import type { SourceTables } from "./table.ts";
 
@@ -94,9 +95,8 @@ function where(filter: Filter): RawBuilder<SqlBool> {
   if (filter.zoneId) parts.push(sql`sources.zone_id = ${filter.zoneId}`);
   if (filter.collectorId) parts.push(sql`work.assigned_to = ${filter.collectorId}`);
   if (filter.search) {
-    const part = `%${filter.search.replace(/[\\%_]/g, "\\$&")}%`;
-    parts.push(sql`(sources.display_name ilike ${part} or sources.target ilike ${part}
-      or sources.source_id = lower(${filter.search}))`);
+    const texts = [sql`sources.display_name`, sql`sources.target`];
+    parts.push(isFound(filter.search, { texts, id: sql`sources.source_id` }));
   }
   if (filter.statuses.length > 0) parts.push(sql`(${status}) = any(${filter.statuses})`);
   return sql<SqlBool>`${sql.join(parts, sql` and `)}`;

@@ -203,14 +203,16 @@ export function addAgents(program: Command, cli: Cli): void {
       .action(async (meant: string, options: { limit: number }) => {
         const asked = client();
         const agentId = await resolveAgent(asked, meant);
-        const contacts = await allPages(
+        // One more than is shown: the silence before the last line began with it.
+        const loaded = await allPages(
           (page) => asked.listAgentContacts({ ...page, agentId }),
           (page) => page.contacts,
-          options.limit,
+          options.limit + 1,
         );
+        const contacts = loaded.slice(0, options.limit);
         const response = create(ListAgentContactsResponseSchema, { contacts });
         cli.answer(ListAgentContactsResponseSchema, response, () =>
-          contactTable(contacts, plain(meant), cli.terminal, cli.now()),
+          contactTable(loaded, options.limit, plain(meant), cli.terminal, cli.now()),
         );
       }),
     "lumetry agents heartbeats web-1",

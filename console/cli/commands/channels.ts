@@ -129,12 +129,18 @@ export function addChannels(program: Command, cli: Cli): void {
     channels
       .command("list")
       .description("List channels.")
-      .action(async () => {
-        const found = await allPages(client().listChannels, (page) => page.channels);
+      .option("--search <text>", "only those whose name holds it, or whose id it is")
+      .action(async ({ search = "" }: { search?: string }) => {
+        const asked = client();
+        const found = await allPages(
+          (page) => asked.listChannels({ ...page, search }),
+          (page) => page.channels,
+        );
         const response = create(ListChannelsResponseSchema, { channels: found });
         cli.answer(ListChannelsResponseSchema, response, () => channelTable(cli, found));
       }),
     "lumetry channels list",
+    "lumetry channels list --search ops",
   );
 
   example(

@@ -198,14 +198,16 @@ export function addCollectors(program: Command, cli: Cli): void {
       .action(async (meant: string, options: { limit: number }) => {
         const asked = client();
         const collectorId = await resolveCollector(asked, meant);
-        const contacts = await allPages(
+        // One more than is shown: the silence before the last line began with it.
+        const loaded = await allPages(
           (page) => asked.listCollectorContacts({ ...page, collectorId }),
           (page) => page.contacts,
-          options.limit,
+          options.limit + 1,
         );
+        const contacts = loaded.slice(0, options.limit);
         const response = create(ListCollectorContactsResponseSchema, { contacts });
         cli.answer(ListCollectorContactsResponseSchema, response, () =>
-          contactTable(contacts, plain(meant), cli.terminal, cli.now()),
+          contactTable(loaded, options.limit, plain(meant), cli.terminal, cli.now()),
         );
       }),
     "lumetry collectors heartbeats edge-lyon-1",

@@ -112,14 +112,20 @@ export function addProfiles(program: Command, cli: Cli): void {
     profiles
       .command("list")
       .description("List enrollment profiles, newest first, ended ones included.")
-      .action(async () => {
-        const found = await allPages(client().listEnrollmentProfiles, (page) => page.profiles);
+      .option("--search <text>", "only those whose name holds it, or whose id it is")
+      .action(async ({ search = "" }: { search?: string }) => {
+        const asked = client();
+        const found = await allPages(
+          (page) => asked.listEnrollmentProfiles({ ...page, search }),
+          (page) => page.profiles,
+        );
         const response = create(ListEnrollmentProfilesResponseSchema, { profiles: found });
         cli.answer(ListEnrollmentProfilesResponseSchema, response, () =>
           profileTable(found, cli.terminal, cli.now()),
         );
       }),
     "lumetry profiles list",
+    "lumetry profiles list --search web",
   );
 
   example(

@@ -76,12 +76,18 @@ export function addRules(program: Command, cli: Cli): void {
     rules
       .command("list")
       .description("List rules, with how many of their alerts are open.")
-      .action(async () => {
-        const found = await allPages(client().listRules, (page) => page.rules);
+      .option("--search <text>", "only those whose name holds it, or whose id it is")
+      .action(async ({ search = "" }: { search?: string }) => {
+        const asked = client();
+        const found = await allPages(
+          (page) => asked.listRules({ ...page, search }),
+          (page) => page.rules,
+        );
         const response = create(ListRulesResponseSchema, { rules: found });
         cli.answer(ListRulesResponseSchema, response, () => ruleTable(cli, found));
       }),
     "lumetry rules list",
+    "lumetry rules list --search disk",
   );
 
   example(

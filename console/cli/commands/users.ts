@@ -33,12 +33,18 @@ export function addUsers(program: Command, cli: Cli): void {
     users
       .command("list")
       .description("List everybody, by e-mail address.")
-      .action(async () => {
-        const found = await allPages(client().listUsers, (page) => page.users);
+      .option("--search <text>", "only those whose name or address holds it, or whose id it is")
+      .action(async ({ search = "" }: { search?: string }) => {
+        const asked = client();
+        const found = await allPages(
+          (page) => asked.listUsers({ ...page, search }),
+          (page) => page.users,
+        );
         const response = create(ListUsersResponseSchema, { users: found });
         cli.answer(ListUsersResponseSchema, response, () => userTable(cli, found));
       }),
     "lumetry users list",
+    "lumetry users list --search ines",
   );
 
   example(

@@ -104,6 +104,13 @@ export declare type ListRulesRequest = Message<"lumetry.v1.ListRulesRequest"> & 
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Only those whose name holds this, without regard to case, or whose id it is.
+   *
+   * @generated from field: string search = 3;
+   */
+  search: string;
 };
 
 /**

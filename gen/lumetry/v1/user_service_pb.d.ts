@@ -106,6 +106,14 @@ export declare type ListUsersRequest = Message<"lumetry.v1.ListUsersRequest"> & 
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Only those whose name or e-mail address holds this, without regard to case, or
+   * whose id it is.
+   *
+   * @generated from field: string search = 3;
+   */
+  search: string;
 };
 
 /**

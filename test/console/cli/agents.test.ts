@@ -83,6 +83,9 @@ test("a profile comes with its token, its limits, and the commands for each syst
     /web servers +epr\.\w+ +active +39\/40 +ends in .* +team=web/,
     listed.stderr,
   );
+  const searched = await type("profiles", "list", "--search", "B SERV");
+  t.regex(searched.stdout, /web servers/, searched.stderr);
+  t.notRegex((await type("profiles", "list", "--search", "web%servers")).stdout, /web servers/);
   const shown = await type("profiles", "show", "WEB servers");
   t.regex(shown.stdout, /enrolls +39 more hosts \(of 40\)/, shown.stderr);
   const again = await type("profiles", "commands", "web servers");

@@ -114,6 +114,32 @@ test("the list shows status, age, queue, skew and config, and what needs attenti
     [1n],
   );
 
+  // Of three stretches two are shown, and the silence before the older of these is known.
+  await server.sql(
+    `update edge_contacts set started_at = wall_clock() - interval '9 hours',
+       ended_at = wall_clock() - interval '8 hours' where edge_id = $1`,
+    [collectorId],
+  );
+  await server.sql(
+    `insert into edge_contacts (workspace_id, edge_id, started_at, ended_at)
+     select workspace_id, edge_id, wall_clock() - ago, wall_clock() - ago + interval '1 hour'
+     from edges, unnest(array[interval '5 hours', interval '1 hour']) as ago where edge_id = $1`,
+    [collectorId],
+  );
+  const limited = await type("collectors", "heartbeats", "busy", "--limit", "2");
+  const lines = limited.stdout.trimEnd().split("\n");
+  t.is(lines.length, 3, limited.stdout);
+  t.regex(lines[2] ?? "", /1 hour +1 +3 hours$/);
+  const whole = await type("collectors", "heartbeats", "busy", "--limit", "3");
+  const [, , , first = ""] = whole.stdout.split("\n");
+  t.regex(first, /1 hour +1\s*$/, "before the first heartbeat is no silence");
+  const answered = await shell.ask(
+    ListCollectorContactsResponseSchema,
+    ["collectors", "heartbeats", collectorId, "--limit", "2"],
+    asOwner(),
+  );
+  t.is(answered.contacts.length, 2, "the one more is for the words only");
+
   const drops = await type("collectors", "drops", "busy");
   t.regex(drops.stdout, /\d\d:\d\d:\d\d +\d+ \w+ ago +7 +limit/, drops.stderr);
   const ledger = await shell.ask(

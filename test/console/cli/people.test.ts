@@ -55,6 +55,15 @@ test.serial("people are added, changed, kept out and invited again", async (t) =
   t.is((await type("users", "disable", "ada")).code, 0);
   const { users } = await shell.ask(ListUsersResponseSchema, ["users", "list"], asOwner());
   const ada = users.find(({ email }) => email === "ada@example.com");
+  const found = await shell.ask(
+    ListUsersResponseSchema,
+    ["users", "list", "--search", "ADA@"],
+    asOwner(),
+  );
+  t.deepEqual(
+    found.users.map(({ email }) => email),
+    ["ada@example.com"],
+  );
   t.is(ada?.role, Role.ADMIN);
   t.is(ada?.status, User_Status.DISABLED);
   t.regex((await type("users", "enable", ada?.userId ?? "")).stdout, /can sign in again/);

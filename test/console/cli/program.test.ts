@@ -6,11 +6,12 @@ import { promisify } from "node:util";
 import test from "ava";
 import type { Command } from "commander";
 import { completionScript, SHELLS } from "../../../console/cli/completion.ts";
+import { FAMILIES } from "../../../console/cli/families.ts";
 import { makeProgram } from "../../../console/cli/program.ts";
 import { openShell } from "../../support/cli.ts";
 
 const run = promisify(execFile);
-const { program } = makeProgram({});
+const { program } = await makeProgram({});
 
 const leaves = (command: Command, above = ""): { path: string; command: Command }[] => {
   const at = `${above} ${command.name()}`.trim();
@@ -51,6 +52,53 @@ test("lumetry --help lists all commands in groups, and the exit codes", async (t
   const words = stdout.replace(/\s+/g, " ");
   t.regex(words, /collectors .* \(create, replace-token, list, show, rename, grant, rotate,/);
   t.regex(words, /3 not signed in, 4 not allowed, 5 the server cannot be reached/);
+});
+
+const commandsFor = async (...args: string[]) => {
+  const made = await makeProgram({}, args);
+  return made.program.commands;
+};
+
+test("a command is loaded with its family only, and has the help that it has among all", async (t) => {
+  for (const { names, needsAll } of FAMILIES) {
+    for (const name of names) {
+      const commands = await commandsFor("--server", "https://a", "--json", name, "list");
+      const loaded = commands.map((command) => command.name());
+      if (needsAll)
+        t.deepEqual(
+          loaded,
+          program.commands.map((command) => command.name()),
+        );
+      else t.deepEqual(loaded, [...names]);
+      const alone = commands.find((command) => command.name() === name);
+      const among = program.commands.find((command) => command.name() === name);
+      if (!alone || !among) throw new Error(`there is no command ${name}`);
+      t.is(help(alone), help(among), name);
+      for (const below of alone.commands) {
+        const same = among.commands.find((command) => command.name() === below.name());
+        t.is(help(below), same ? help(same) : "", `${name} ${below.name()}`);
+      }
+    }
+  }
+});
+
+test("all commands are loaded where none is meant, or none that there is", async (t) => {
+  const all = program.commands.length;
+  for (const args of [
+    [],
+    ["--help"],
+    ["help", "users"],
+    ["colectors", "list"],
+    ["--server"],
+    ["--sever", "users"],
+    ["--server", "users"],
+    ["constructor"],
+  ]) {
+    t.is((await commandsFor(...args)).length, all, args.join(" "));
+  }
+  t.is((await commandsFor("--version")).length, 0);
+  t.is((await commandsFor("users", "list", "-V")).length, 0);
+  t.is((await commandsFor("--server", "--version", "users")).length, 1);
 });
 
 test("a mistyped command ends with 2 and a suggestion", async (t) => {

@@ -55,6 +55,8 @@ test.serial("a rule is previewed, created, fires, is shown and deleted", async (
   );
   t.is(created.code, 0, created.stderr);
   t.regex(created.stdout, /^The rule "disk full" was created: rul\.[a-z]{10}/);
+  t.regex((await lumetry("rules", "list", "--search", "K FULL")).stdout, /^disk full /m);
+  t.notRegex((await lumetry("rules", "list", "--search", "k_full")).stdout, /disk full/);
   await sender.metrics.writeMetrics({
     series: [seriesOf("disk.used", { host: "web-1" }, [Date.now() - 3_000, 0.99])],
   });

@@ -147,6 +147,8 @@ test.serial(
     t.is(dead.code, 1);
     t.regex(dead.stdout, /answered with status 410/);
     t.regex((await lumetry("channels", "list")).stdout, /ops .* 0 +1$/m);
+    t.regex((await lumetry("channels", "list", "--search", "OP")).stdout, /^ops /m);
+    t.notRegex((await lumetry("channels", "list", "--search", "_ps")).stdout, /^ops /m);
     const listed = await lumetry("channels", "deliveries", "--outcome", "dead", "--channel", "ops");
     const [id = ""] = /dlv\.[a-z]{10}/.exec(listed.stdout) ?? [];
     receiver.answer = { status: 200 };

@@ -32,6 +32,18 @@ export function journeyOfAlerting(journey: Journey): void {
       .waitFor();
   });
 
+  test.serial("rules are searched by name", async (t) => {
+    await link("Rules").click();
+    const rules = page().getByRole("table", { name: "Rules" });
+    await field("Search by name or id").fill("no%such");
+    await text("No rule matches");
+    await button("Show all").click();
+    await rules.getByRole("link", { name: "memory in use" }).waitFor();
+    await field("Search by name or id").fill("ORY IN");
+    await rules.getByRole("link", { name: "memory in use" }).waitFor();
+    t.is(new URL(page().url()).searchParams.get("search"), "ORY IN");
+  });
+
   test.serial("its alerts are told apart, with what decided each", async (t) => {
     await link("Alerts").click();
     const rows = page().getByRole("table", { name: "Alerts" });

@@ -11,8 +11,10 @@ import { useZones } from "../../client/zones.ts";
 import { useAddressed } from "../../ui/addressed.tsx";
 import { Age } from "../../ui/age.tsx";
 import { Button } from "../../ui/button.tsx";
+import { SearchField } from "../../ui/field.tsx";
 import { Empty, Failure } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
+import { useSettled } from "../../ui/settled.tsx";
 import { Table } from "../../ui/table.tsx";
 import { Tabs } from "../../ui/tabs.tsx";
 import { say } from "../../ui/toast.tsx";
@@ -41,7 +43,7 @@ export default function Channels() {
     >
       <Tabs
         open={get("tab") === "deliveries" ? "deliveries" : "channels"}
-        onOpen={(tab) => set({ tab: tab === "channels" ? "" : tab, show: "" }, true)}
+        onOpen={(tab) => set({ tab: tab === "channels" ? "" : tab, show: "", search: "" }, true)}
         tabs={[
           { id: "channels", title: "Channels", body: () => <ChannelList create={create} /> },
           { id: "deliveries", title: "Deliveries", body: () => <Deliveries /> },
@@ -70,10 +72,19 @@ export default function Channels() {
 
 function ChannelList({ create }: { create: ReactNode }) {
   const { nameOf } = useZones();
-  const list = usePages(ChannelService.method.listChannels, {});
+  const { get, set } = useAddressed();
+  const search = useSettled(get("search").trim());
+  const list = usePages(ChannelService.method.listChannels, { search });
   const channels = list.pages.flatMap((page) => page.channels);
   return (
     <div className="section">
+      <div className="toolbar">
+        <SearchField
+          label="Search by name or id"
+          value={get("search")}
+          onChange={(value) => set({ search: value })}
+        />
+      </div>
       {list.error && <Failure error={list.error} onRetry={() => list.refetch()} />}
       <Table
         label="Channels"
@@ -136,7 +147,12 @@ function ChannelList({ create }: { create: ReactNode }) {
           },
         ]}
         empty={
-          list.isPending ? undefined : (
+          list.isPending ? undefined : search !== "" ? (
+            <Empty
+              title="No channel matches"
+              actions={<Button onClick={() => set({ search: "" }, true)}>Show all</Button>}
+            />
+          ) : (
             <Empty title="No channels yet" actions={create}>
               <p>
                 A channel is where notifications go: a webhook, a chat or e-mail. Add one and send a

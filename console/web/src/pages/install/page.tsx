@@ -18,9 +18,11 @@ import { useAddressed } from "../../ui/addressed.tsx";
 import { Age } from "../../ui/age.tsx";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { Confirm, Dialog } from "../../ui/dialog.tsx";
+import { SearchField } from "../../ui/field.tsx";
 import { Menu, MenuItem } from "../../ui/menu.tsx";
 import { Empty, Failure, Tag } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
+import { useSettled } from "../../ui/settled.tsx";
 import { Table } from "../../ui/table.tsx";
 import { say } from "../../ui/toast.tsx";
 import { countText, enumWord } from "../../words/counts.ts";
@@ -31,7 +33,8 @@ export default function Install() {
   const self = useSelf();
   const { nameOf } = useZones();
   const { get, set } = useAddressed();
-  const list = usePages(EnrollmentProfileService.method.listEnrollmentProfiles, {});
+  const search = useSettled(get("search").trim());
+  const list = usePages(EnrollmentProfileService.method.listEnrollmentProfiles, { search });
   const profiles = list.pages.flatMap(({ profiles: each }) => each);
   const [isCreating, setCreating] = useState(false);
   const [created, setCreated] = useState<CreateEnrollmentProfileResponse>();
@@ -57,6 +60,13 @@ export default function Install() {
       lead="A profile's token enrolls as many hosts as it allows, until it ends. It is shown once, in the commands to run on the hosts."
       actions={create}
     >
+      <div className="toolbar">
+        <SearchField
+          label="Search by name or id"
+          value={get("search")}
+          onChange={(value) => set({ search: value })}
+        />
+      </div>
       {list.error && <Failure error={list.error} onRetry={() => list.refetch()} />}
       <Table<EnrollmentProfile>
         label="Enrollment profiles"
@@ -122,7 +132,12 @@ export default function Install() {
           },
         ]}
         empty={
-          list.isPending ? undefined : (
+          list.isPending ? undefined : search !== "" ? (
+            <Empty
+              title="No profile matches"
+              actions={<Button onClick={() => set({ search: "" }, true)}>Show all</Button>}
+            />
+          ) : (
             <Empty title="No profiles yet" actions={create}>
               <p>
                 Make a profile to get the commands for Linux and for Windows Server. Hosts that run

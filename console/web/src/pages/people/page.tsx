@@ -10,12 +10,15 @@ import { type Invitation, UserService } from "../../../../../gen/lumetry/v1/user
 import { PACE, queryClient } from "../../client/live.ts";
 import { usePages } from "../../client/pages.ts";
 import { useSelf } from "../../client/session.tsx";
+import { useAddressed } from "../../ui/addressed.tsx";
 import { Age } from "../../ui/age.tsx";
 import { Button, IconButton } from "../../ui/button.tsx";
+import { SearchField } from "../../ui/field.tsx";
 import { Menu, MenuItem, MenuLine } from "../../ui/menu.tsx";
-import { Failure, Tag, type Tone } from "../../ui/notice.tsx";
+import { Empty, Failure, Tag, type Tone } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
 import { SecretDialog } from "../../ui/secret-dialog.tsx";
+import { useSettled } from "../../ui/settled.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { say, sayFailure } from "../../ui/toast.tsx";
 import { enumWord } from "../../words/counts.ts";
@@ -28,7 +31,9 @@ const TONES: Partial<Record<Status, Tone>> = {
 
 export default function People() {
   const self = useSelf();
-  const list = usePages(UserService.method.listUsers, {}, { pace: PACE.calm });
+  const { get, set } = useAddressed();
+  const search = useSettled(get("search").trim());
+  const list = usePages(UserService.method.listUsers, { search }, { pace: PACE.calm });
   const [isInviting, setInviting] = useState(false);
   const [invitation, setInvitation] = useState<Invitation>();
   const refresh = () => queryClient.invalidateQueries();
@@ -155,6 +160,13 @@ export default function People() {
         )
       }
     >
+      <div className="toolbar">
+        <SearchField
+          label="Search by name, address or id"
+          value={get("search")}
+          onChange={(value) => set({ search: value })}
+        />
+      </div>
       {list.error && <Failure error={list.error} onRetry={() => list.refetch()} />}
       <Table
         label="People"
@@ -163,6 +175,14 @@ export default function People() {
         hasMore={list.hasNextPage}
         onMore={list.more}
         columns={columns}
+        empty={
+          list.isPending ? undefined : (
+            <Empty
+              title="Nobody matches"
+              actions={<Button onClick={() => set({ search: "" }, true)}>Show all</Button>}
+            />
+          )
+        }
       />
       {isInviting && (
         <Invite

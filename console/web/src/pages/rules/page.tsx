@@ -7,15 +7,21 @@ import { conditionText } from "../../alerting/rule-words.ts";
 import { SeverityTag } from "../../alerting/severity.tsx";
 import { usePages } from "../../client/pages.ts";
 import { useSelf } from "../../client/session.tsx";
+import { useAddressed } from "../../ui/addressed.tsx";
 import { Age } from "../../ui/age.tsx";
+import { Button } from "../../ui/button.tsx";
+import { SearchField } from "../../ui/field.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, Failure } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
+import { useSettled } from "../../ui/settled.tsx";
 import { Table } from "../../ui/table.tsx";
 
 export default function Rules() {
   const self = useSelf();
-  const list = usePages(RuleService.method.listRules, {});
+  const { get, set } = useAddressed();
+  const search = useSettled(get("search").trim());
+  const list = usePages(RuleService.method.listRules, { search });
   const rules = list.pages.flatMap((page) => page.rules);
   const add = self.may(Role.OPERATOR) && (
     <Link className="button" data-kind="main" href="/rules/new">
@@ -30,6 +36,13 @@ export default function Rules() {
       lead="A rule judges what is measured as it comes, and makes an alert when something is wrong for long enough."
       actions={add}
     >
+      <div className="toolbar">
+        <SearchField
+          label="Search by name or id"
+          value={get("search")}
+          onChange={(value) => set({ search: value })}
+        />
+      </div>
       {list.error && <Failure error={list.error} onRetry={() => list.refetch()} />}
       <Table<Rule>
         label="Rules"
@@ -70,7 +83,12 @@ export default function Rules() {
           },
         ]}
         empty={
-          list.isPending ? undefined : (
+          list.isPending ? undefined : search !== "" ? (
+            <Empty
+              title="No rule matches"
+              actions={<Button onClick={() => set({ search: "" }, true)}>Show all</Button>}
+            />
+          ) : (
             <Empty title="No rules yet" actions={add}>
               <p>
                 Say what is looked at and when it is wrong, and see in a chart how often that would
