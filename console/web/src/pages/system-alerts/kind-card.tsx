@@ -50,9 +50,11 @@ export function KindCard(props: {
   return (
     <li className="card padded watched" aria-label={title}>
       <div className="watched-head">
-        <h2>{title}</h2>
-        {settings.enabled ? <SeverityTag severity={settings.severity} /> : <Tag>off</Tag>}
-        {isChanged && <Tag>changed</Tag>}
+        <div className="page-title">
+          <h2>{title}</h2>
+          {settings.enabled ? <SeverityTag severity={settings.severity} /> : <Tag>off</Tag>}
+          {isChanged && <Tag>changed</Tag>}
+        </div>
         {mayChange && (
           <span className="actions">
             {isChanged && (
