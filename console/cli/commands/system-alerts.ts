@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type Command, InvalidArgumentError } from "commander";
 import { type Severity, SeveritySchema } from "../../../gen/lumetry/v1/severity_pb.js";
 import {
@@ -8,16 +8,15 @@ import {
   type SystemAlertKind,
   SystemAlertKindSchema,
   SystemAlertService,
-  type SystemAlertSettings,
   UpdateSystemAlertKindResponseSchema,
   type WatchedKind,
 } from "../../../gen/lumetry/v1/system_alert_service_pb.js";
-import { spanText } from "../../../lib/age.ts";
 import { definedOnly } from "../../../lib/defined.ts";
 import { type Cli, example } from "../cli.ts";
 import { usageError } from "../errors.ts";
+import { lengthText, nowText, thresholdText } from "../system-alert-text.ts";
 import { facts, table } from "../table.ts";
-import { counted, enumWord, enumWords, readEnum, readSpan, readSwitch } from "../words.ts";
+import { enumWord, enumWords, readEnum, readSpan, readSwitch } from "../words.ts";
 
 type Threshold =
   | { case: "heartbeats" | "percent"; value: number }
@@ -131,31 +130,6 @@ function readThreshold(text: string): Threshold {
 }
 
 const kindText = ({ kind }: WatchedKind) => enumWord(SystemAlertKindSchema, kind);
-
-function thresholdText({ threshold }: SystemAlertSettings): string {
-  switch (threshold.case) {
-    case "heartbeats":
-      return counted(threshold.value, "heartbeat");
-    case "percent":
-      return `${threshold.value}%`;
-    case "span":
-      return spanText(durationMs(threshold.value));
-    default:
-      return "";
-  }
-}
-
-const lengthText = (span: SystemAlertSettings["holdDown"]) =>
-  span && durationMs(span) > 0 ? spanText(durationMs(span)) : "at once";
-
-function nowText({ firing, suppressed, pending }: WatchedKind): string {
-  const parts = [
-    ...(firing > 0n ? [`${firing} firing`] : []),
-    ...(suppressed > 0n ? [`${suppressed} suppressed`] : []),
-    ...(pending > 0n ? [`${pending} pending`] : []),
-  ];
-  return parts.join(", ") || "nothing";
-}
 
 const severityText = ({ settings }: WatchedKind) =>
   settings?.enabled ? enumWord(SeveritySchema, settings.severity) : "off";

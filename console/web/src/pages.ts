@@ -103,6 +103,13 @@ export const PAGES: PageEntry[] = [
   page("/rules/new", () => import("./pages/rule-form/page.tsx")),
   page("/rules/:id/edit", () => import("./pages/rule-form/page.tsx")),
   page("/rules/:id", () => import("./pages/rule/page.tsx")),
+  page("/system-alerts", () => import("./pages/system-alerts/page.tsx"), {
+    title: "System alerts",
+    icon: "watch",
+    group: "Alerting",
+    role: Role.VIEWER,
+    words: "watched heartbeats offline clock skew queue certificate expiring thresholds hold-down",
+  }),
   page("/silences", () => import("./pages/silences/page.tsx"), {
     title: "Silences",
     icon: "silence",

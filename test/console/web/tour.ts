@@ -194,6 +194,19 @@ export const STOPS: Stop[] = [
     path: ({ rule }) => `/rules/${rule}/edit`,
     ready: both(text(/It would/), drawn),
   },
+  {
+    name: "system-alerts",
+    path: () => "/system-alerts",
+    ready: both(text("Collector offline"), text(/\d+ firing/)),
+  },
+  {
+    name: "system-alert-edit",
+    path: () => "/system-alerts",
+    ready: async (page) => {
+      await page.getByRole("button", { name: "Change Clock skew" }).click();
+      await page.getByLabel("Hold-down", { exact: true }).waitFor();
+    },
+  },
   { name: "silences", path: () => "/silences", ready: text("cluster=ANVMBWEBWX") },
   {
     name: "silence-new",

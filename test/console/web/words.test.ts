@@ -1,10 +1,13 @@
 /** The console says things in the words of the command line, though it may import nothing of it. */
-import type { JsonValue } from "@bufbuild/protobuf";
+import { create, type JsonValue } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { createValidator } from "@bufbuild/protovalidate";
 import test from "ava";
 import fc from "fast-check";
 import * as cliAggregations from "../../../console/cli/aggregations.ts";
 import * as cliLabels from "../../../console/cli/labels.ts";
 import * as cliSources from "../../../console/cli/source-text.ts";
+import * as cliSystemAlerts from "../../../console/cli/system-alert-text.ts";
 import * as cliTimes from "../../../console/cli/times.ts";
 import * as cliUnits from "../../../console/cli/units.ts";
 import * as cliWords from "../../../console/cli/words.ts";
@@ -12,13 +15,23 @@ import * as points from "../../../console/web/src/charts/points.ts";
 import { compareLines } from "../../../console/web/src/edges/compare-lines.ts";
 import { csvOf } from "../../../console/web/src/pages/metrics/export.ts";
 import { rowsOf } from "../../../console/web/src/pages/source/poll-rows.ts";
+import * as drafts from "../../../console/web/src/pages/system-alerts/draft.ts";
 import * as documents from "../../../console/web/src/sources/document.ts";
 import * as ages from "../../../console/web/src/words/ages.ts";
 import * as combinations from "../../../console/web/src/words/combinations.ts";
 import * as counts from "../../../console/web/src/words/counts.ts";
 import * as labels from "../../../console/web/src/words/labels.ts";
 import * as sources from "../../../console/web/src/words/sources.ts";
+import * as spans from "../../../console/web/src/words/spans.ts";
+import * as systemAlerts from "../../../console/web/src/words/system-alerts.ts";
 import * as units from "../../../console/web/src/words/units.ts";
+import { Severity } from "../../../gen/lumetry/v1/severity_pb.js";
+import {
+  SystemAlertKind as Kind,
+  SystemAlertSettingsSchema,
+  UpdateSystemAlertKindRequestSchema,
+  WatchedKindSchema,
+} from "../../../gen/lumetry/v1/system_alert_service_pb.js";
 import * as libAge from "../../../lib/age.ts";
 
 const same = <Input extends unknown[]>(
@@ -46,6 +59,8 @@ test("ages, spans, counts and values read the same in both", (t) => {
   const ms = fc.integer({ min: -4e11, max: 4e11 });
   same(fc.tuple(ms), ages.ageText, libAge.ageText);
   same(fc.tuple(ms), ages.spanText, libAge.spanText);
+  const whole = fc.integer({ min: 0, max: 4e8 }).map((seconds) => seconds * 1_000);
+  same(fc.tuple(fc.oneof(whole, ms)), ages.setSpanText, libAge.setSpanText);
   same(fc.tuple(value, unit, metric), units.valueText, cliUnits.valueText);
   same(fc.tuple(fc.double({ min: 0, max: 1e18, noNaN: true })), units.sizeText, cliUnits.sizeText);
   same(fc.tuple(unit), units.unitName, cliUnits.unitName);
@@ -215,4 +230,91 @@ test("an export keeps commas, quotes and line breaks in their field, and is no f
       "",
     ].join("\r\n"),
   );
+});
+
+const settingsOf = (threshold: drafts.Threshold, holdDownMs: number, recoveryMs: number) =>
+  create(SystemAlertSettingsSchema, {
+    enabled: true,
+    severity: Severity.WARNING,
+    threshold,
+    holdDown: durationFromMs(holdDownMs),
+    recovery: durationFromMs(recoveryMs),
+  });
+const thresholds = fc.oneof(
+  fc.constant<drafts.Threshold>({ case: undefined }),
+  fc
+    .tuple(fc.constantFrom("heartbeats" as const, "percent" as const), fc.nat(1_100))
+    .map(([form, value]) => ({ case: form, value })),
+  fc
+    .integer({ min: 0, max: 400 * 86_400 })
+    .map((seconds) => ({ case: "span" as const, value: durationFromMs(seconds * 1_000) })),
+);
+const lengths = fc.oneof(fc.nat(90_000), fc.constantFrom(0, 60, 5_400, 86_400, 86_401));
+
+test("how a kind of system alert is watched reads the same in both", (t) => {
+  same(
+    fc.tuple(thresholds, lengths),
+    (threshold, length) => [
+      systemAlerts.thresholdText(settingsOf(threshold, 0, 0)),
+      systemAlerts.lengthText(durationFromMs(length * 1_000)),
+    ],
+    (threshold, length) => [
+      cliSystemAlerts.thresholdText(settingsOf(threshold, 0, 0)),
+      cliSystemAlerts.lengthText(durationFromMs(length * 1_000)),
+    ],
+  );
+  const count = fc.bigInt({ min: 0n, max: 3n });
+  const open = (firing: bigint, suppressed: bigint, pending: bigint) =>
+    create(WatchedKindSchema, { firing, suppressed, pending });
+  same(
+    fc.tuple(count, count, count),
+    (...counts) => systemAlerts.nowText(open(...counts)),
+    (...counts) => cliSystemAlerts.nowText(open(...counts)),
+  );
+  t.is(ages.setSpanText(5_400_000), "90 minutes", "nothing of what was set is rounded away");
+  t.is(ages.setSpanText(7 * 86_400_000), "7 days");
+});
+
+test("the form of a kind of system alert lets in what the contract takes, and loses nothing", (t) => {
+  const validator = createValidator();
+  fc.assert(
+    fc.property(thresholds, lengths, lengths, (threshold, holdDown, recovery) => {
+      const draft = drafts.draftOf(settingsOf(threshold, holdDown * 1_000, recovery * 1_000));
+      const request = create(UpdateSystemAlertKindRequestSchema, {
+        kind: Kind.CLOCK_SKEW,
+        threshold,
+        holdDown: durationFromMs(holdDown * 1_000),
+        recovery: durationFromMs(recovery * 1_000),
+      });
+      const isTaken = validator.validate(UpdateSystemAlertKindRequestSchema, request).kind;
+      const mistakes = Object.keys(drafts.mistakesOf(draft)).length;
+      if ((isTaken === "valid") !== (mistakes === 0)) throw new Error(JSON.stringify(draft));
+      return (
+        spans.spanMs(draft.holdDown) === holdDown * 1_000 &&
+        drafts.isSame(Kind.CLOCK_SKEW, draft, draft)
+      );
+    }),
+    { numRuns: 1_000 },
+  );
+  const form = drafts.draftOf(settingsOf({ case: "heartbeats", value: 3 }, 30_000, 0));
+  for (const count of ["", "2.5", "-3", "1e2", "many"]) {
+    t.regex(drafts.mistakesOf({ ...form, count }).threshold ?? "", /whole number from 2 to 1,000/);
+  }
+  t.regex(
+    drafts.mistakesOf({ ...form, holdDown: { amount: "", unit: 1_000 } }).holdDown ?? "",
+    /up to 24 hours/,
+  );
+});
+
+test("what others change while a system alert's form is open is kept, beside what was typed", (t) => {
+  const before = drafts.draftOf(settingsOf({ case: "heartbeats", value: 3 }, 30_000, 0));
+  const typed = { ...before, count: "7" };
+  const now = drafts.draftOf(settingsOf({ case: "heartbeats", value: 4 }, 60_000, 0));
+  const next = drafts.rebased(typed, before, now);
+  t.is(next.count, "7");
+  t.deepEqual(drafts.changeOf(Kind.AGENT_MISSED_HEARTBEATS, next, now), {
+    kind: Kind.AGENT_MISSED_HEARTBEATS,
+    threshold: { case: "heartbeats", value: 7 },
+  });
+  t.deepEqual(drafts.rebased(before, before, now), now);
 });

@@ -1,11 +1,10 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { serverNow } from "../client/clock.ts";
-import { Age } from "../ui/age.tsx";
+import { Age, useTicking } from "../ui/age.tsx";
 import { Empty, Failure } from "../ui/notice.tsx";
 import { Table } from "../ui/table.tsx";
 import { spanText } from "../words/ages.ts";
 import { countText } from "../words/counts.ts";
-import { clockText } from "../words/moments.ts";
+import { clockText, useTimeZone } from "../words/moments.ts";
 import { useContacts } from "./calls.ts";
 import type { Edge } from "./words.tsx";
 
@@ -16,6 +15,7 @@ type Heard = readonly [startMs: number, endMs: number];
 /** When it was heard of, and when it was silent. */
 export function Contacts({ edge }: { edge: Edge }) {
   const { list, contacts } = useContacts(edge);
+  useTimeZone();
   const heard = contacts.map(
     ({ startTime, endTime }): Heard => [
       startTime ? timestampMs(startTime) : 0,
@@ -42,10 +42,20 @@ export function Contacts({ edge }: { edge: Edge }) {
           {
             title: "From",
             cell: ({ index }) => (
-              <span className="nowrap">{clockText(heard[index]?.[0] ?? 0)}</span>
+              <span className="two-lines">{clockText(heard[index]?.[0] ?? 0)}</span>
             ),
           },
-          { title: "Last heartbeat", cell: ({ endTime }) => <Age time={endTime} never="" /> },
+          {
+            title: "To",
+            cell: ({ index }) => (
+              <span className="two-lines">{clockText(heard[index]?.[1] ?? 0)}</span>
+            ),
+          },
+          {
+            title: "Last heartbeat",
+            rank: 2,
+            cell: ({ endTime }) => <Age time={endTime} never="" />,
+          },
           {
             title: "For",
             rank: 1,
@@ -61,7 +71,11 @@ export function Contacts({ edge }: { edge: Edge }) {
             title: "Before that",
             cell: ({ index }) => {
               const silence = silences[index];
-              return silence === undefined ? "" : `${spanText(silence)} of silence`;
+              return silence === undefined ? (
+                ""
+              ) : (
+                <span className="two-lines">{spanText(silence)} of silence</span>
+              );
             },
           },
         ]}
@@ -82,7 +96,8 @@ export function Contacts({ edge }: { edge: Edge }) {
 
 /** The last day as a strip: what is empty is silence. Of the time before the oldest, nothing is known. */
 function LastDay({ heard }: { heard: readonly Heard[] }) {
-  const now = serverNow();
+  // Even when nothing comes any more, as time goes on it moves.
+  const now = useTicking(heard[0]?.[1] ?? 0);
   const begin = now - DAY_MS;
   const inSight = heard.filter(([, end]) => end > begin);
   const oldest = heard.at(-1)?.[0] ?? now;

@@ -5,8 +5,8 @@ import { ageText, nextChange, spanText } from "../words/ages.ts";
 import { exactText, useTimeZone } from "../words/moments.ts";
 import { Tip } from "./tip.tsx";
 
-/** The server's time, read again whenever the words for an age of `since` change. */
-function useTicking(since: number): number {
+/** The server's time, read again whenever the words for an age of `since` change, and every minute. */
+export function useTicking(since: number): number {
   const [now, setNow] = useState(serverNow);
   // biome-ignore lint/correctness/useExhaustiveDependencies: each reading sets the clock for the next
   useEffect(() => {

@@ -18,6 +18,16 @@ export function spanText(ms: number): string {
   return `${count} ${name}${count === 1 ? "" : "s"}`;
 }
 
+/** A span that somebody has set, in the largest unit that leaves nothing over: "90 minutes", "36 hours", "7 days". */
+export function setSpanText(ms: number): string {
+  const [name, size] = UNITS.find(([, each, from]) => ms >= from && ms % each === 0) ?? [
+    "second",
+    SECOND,
+  ];
+  const count = ms / size;
+  return `${count} ${name}${count === 1 ? "" : "s"}`;
+}
+
 /** How long ago something was: "just now", "12 minutes ago", or "in 59 minutes" for a negative age. */
 export function ageText(ms: number): string {
   if (Math.abs(ms) < SECOND) return "just now";

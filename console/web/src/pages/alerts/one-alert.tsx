@@ -42,6 +42,14 @@ export function OneAlert({ alertId, onClose }: { alertId: string; onClose: () =>
                 ),
               ],
               [
+                "Watched",
+                alert.source.case === "systemKind" && (
+                  <Link href={`/system-alerts?kind=${alert.source.value}`}>
+                    by Lumetry itself; see how
+                  </Link>
+                ),
+              ],
+              [
                 "About",
                 alert.edgeId !== "" && (
                   <Link

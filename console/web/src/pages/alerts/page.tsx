@@ -28,23 +28,32 @@ const LABELS: Record<Shown, string> = {
   resolved: "Over",
 };
 
+/** What other pages ask for in the address. */
+const NARROWED = [
+  { name: "rule", words: "of the rule", remove: "Of every rule" },
+  { name: "kind", words: "of the kind", remove: "Of every kind" },
+  { name: "edge", words: "about", remove: "About anything" },
+];
+
 export default function Alerts() {
   const { get, set } = useAddressed();
   const shown = (Object.hasOwn(SHOWN, get("show")) ? get("show") : "open") as Shown;
   const asked = Number(get("severity")) as Severity;
   const severity = SEVERITIES.includes(asked) ? asked : 0;
   const ruleId = get("rule");
+  const systemKind = get("kind");
   const edgeId = get("edge");
   const isExplained = get("explained") === "out";
   const list = usePages(AlertService.method.listAlerts, {
     states: SHOWN[shown],
     severities: severity === 0 ? [] : [severity],
     ruleId,
+    systemKind,
     edgeId,
     unsuppressedOnly: isExplained,
   });
   const alerts = list.pages.flatMap((page) => page.alerts);
-  const isFiltered = shown !== "open" || severity !== 0 || ruleId !== "" || edgeId !== "";
+  const isFiltered = shown !== "open" || severity !== 0 || ruleId + systemKind + edgeId !== "";
   return (
     <Page
       title="Alerts"
@@ -72,13 +81,13 @@ export default function Alerts() {
           checked={isExplained}
           onChange={(checked) => set({ explained: checked ? "out" : "" }, true)}
         />
-        {(["rule", "edge"] as const).map(
-          (name) =>
+        {NARROWED.map(
+          ({ name, words, remove }) =>
             get(name) !== "" && (
               <Chip
                 key={name}
-                text={`${name === "rule" ? "of the rule" : "about"} ${get(name)}`}
-                remove={name === "rule" ? "Of every rule" : "About anything"}
+                text={`${words} ${name === "kind" ? get(name).replaceAll("_", " ") : get(name)}`}
+                remove={remove}
                 onRemove={() => set({ [name]: "" }, true)}
               />
             ),
@@ -135,7 +144,11 @@ export default function Alerts() {
             <Empty
               title="No such alerts"
               actions={
-                <Button onClick={() => set({ show: "", severity: "", rule: "", edge: "" }, true)}>
+                <Button
+                  onClick={() =>
+                    set({ show: "", severity: "", rule: "", kind: "", edge: "" }, true)
+                  }
+                >
                   Show what is open
                 </Button>
               }
