@@ -97,7 +97,7 @@ export const serverSettings = {
   },
   publicUrl: {
     description:
-      "Where hosts reach this deployment, as the commands that install agents say; made of the first name for the certificate, or the machine's, and the port when not given.",
+      "Where hosts reach this deployment, as the commands that install agents and collectors say; made of the first name for the certificate, or the machine's, and the port when not given.",
     parse: url("https:", "http:"),
   },
   packagesDir: {
@@ -116,7 +116,7 @@ export const serverSettings = {
   },
   installerUrlLinux: {
     description:
-      "Where hosts get the agent's installer for Linux, a shell script, if not from this server's packages.",
+      "Where hosts get the installer for Linux, a shell script, if not from this server's packages.",
     parse: url("https:", "http:"),
   },
   installerUrlWindows: {

@@ -1,28 +1,49 @@
 import { existsSync, writeFileSync } from "node:fs";
-import type { EnrollmentToken } from "../../gen/lumetry/v1/collector_service_pb.js";
+import type {
+  CreateCollectorResponse,
+  ReplaceEnrollmentTokenResponse,
+} from "../../gen/lumetry/v1/collector_service_pb.js";
 import type { Cli } from "./cli.ts";
 import { usageError } from "./errors.ts";
+import { commandsText } from "./profile-text.ts";
 import { isThisMachine } from "./session-files.ts";
 import { deadlineText } from "./words.ts";
 
+/** A file's name as a shell takes it for one word. */
+const quoted = (file: string) =>
+  /^[\w@%+=:,./-]+$/.test(file) ? file : `'${file.replaceAll("'", `'\\''`)}'`;
+
 /**
- * How to start a collector on its host, and how long its token lives. The token is shown in it, or
- * moved to a file when one is named.
+ * How to install a collector on its host, or to start it there by hand, and how long its token
+ * lives. The token is shown in it, or moved out of the answer to a file when one is named.
  */
 export function enrollmentText(
   cli: Cli,
-  token: EnrollmentToken | undefined,
+  answer: CreateCollectorResponse | ReplaceEnrollmentTokenResponse,
   tokenFile: string | undefined,
 ): string {
+  const { enrollmentToken: token, commands } = answer;
   const { url, caFile } = cli.place() ?? { url: "", caFile: undefined };
   const strong = (text: string) => `  ${cli.terminal.paint(text, "bold")}`;
   if (tokenFile !== undefined && token) {
     writeToken(tokenFile, token.secret);
+    if (commands) {
+      const given = `--enroll-token ${token.secret}`;
+      // A function, since the name of a file may hold what a replacement would read otherwise.
+      commands.linux = commands.linux.replace(
+        given,
+        () => `--enroll-token-file ${quoted(tokenFile)}`,
+      );
+    }
     token.secret = "";
   }
   const ca = caFile === undefined ? "" : " --ca ca.pem";
+  const install = commandsText(commands, cli.terminal);
   const lines = [
-    `Its token works once, until it ends ${deadlineText(token?.expireTime, cli.now())}. Run on the host:`,
+    ...(install === "" ? [] : [install, ""]),
+    `Its token works once, until it ends ${deadlineText(token?.expireTime, cli.now())}. ${
+      commands?.linux ? "To start it by hand, run on the host:" : "Run on the host:"
+    }`,
     "",
   ];
   if (tokenFile === undefined) {
@@ -36,7 +57,7 @@ export function enrollmentText(
     );
   } else {
     lines.push(
-      strong(`lumetry collector --server ${url}${ca} --enrollment-token-file ${tokenFile}`),
+      strong(`lumetry collector --server ${url}${ca} --enrollment-token-file ${quoted(tokenFile)}`),
     );
   }
   lines.push("");

@@ -89,7 +89,7 @@ export function commandsText(commands: InstallCommands | undefined, terminal: Te
   return [
     linux && block(`On Linux${via}:`, linux),
     windows && block(`On Windows Server, in an elevated PowerShell${via}:`, windows),
-    block(`Where Lumetry is installed already${via}:`, program),
+    program && block(`Where Lumetry is installed already${via}:`, program),
     ...notes.map((note) => {
       const text = wrap(plain(note), terminal.columns, "  ");
       return `${terminal.paint("!", "yellow", "bold")}${text.slice(1)}`;

@@ -12,6 +12,8 @@ import { makeEdgeChanges } from "../edges/changes.ts";
 import { summarizeEdges } from "../edges/matters.ts";
 import { contactPage, dropPage, statusName } from "../edges/rules.ts";
 import { listContacts, listDrops, listProcesses, rename } from "../edges/store.ts";
+import { renderCollectorCommands } from "../enrollment-profiles/commands.ts";
+import { describeDeployment } from "../enrollment-profiles/deployment.ts";
 import { cutPage, readPage } from "../page.ts";
 import { notFound } from "../problem.ts";
 import type { Parts } from "../routes.ts";
@@ -30,12 +32,23 @@ export function collectorService(parts: Parts): ServiceImpl<typeof CollectorServ
   const { db, settings } = parts;
   const changes = makeEdgeChanges(parts, "collector");
   const limits = usualLimits(settings.heartbeatInterval);
+  const deployment = describeDeployment(parts, "collector");
 
   const show = async (workspaceId: string, collectorId: string) => {
     const row = await store.findCollector(db, workspaceId, collectorId);
     if (!row) throw notFound("collector", collectorId);
     const processes = await listProcesses(db, row);
     return toCollector(row, limits, processes);
+  };
+
+  /** How its host is to install it. Where no installer is, nothing of the command has to be told. */
+  const render = (token: string) => {
+    const present = deployment.read();
+    const commands = renderCollectorCommands(present, token);
+    const notes = commands.linux
+      ? deployment.trust(present)
+      : deployment.missing(present, ["linux"]);
+    return { ...commands, notes };
   };
 
   return {
@@ -65,7 +78,11 @@ export function collectorService(parts: Parts): ServiceImpl<typeof CollectorServ
       });
       const collector = await show(workspaceId, collectorId);
       const expireTime = collector.enrollmentTokenExpireTime;
-      return { collector, enrollmentToken: { secret, ...(expireTime && { expireTime }) } };
+      return {
+        collector,
+        enrollmentToken: { secret, ...(expireTime && { expireTime }) },
+        commands: render(secret),
+      };
     },
 
     async getCollector({ collectorId }, context) {
@@ -136,6 +153,7 @@ export function collectorService(parts: Parts): ServiceImpl<typeof CollectorServ
       );
       return {
         enrollmentToken: { secret, ...(expiresAt && { expireTime: timestampFromDate(expiresAt) }) },
+        commands: render(secret),
       };
     },
 

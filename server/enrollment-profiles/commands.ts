@@ -11,12 +11,19 @@ export interface Relay {
 /** Where commands put the authority that they pin. */
 const AUTHORITY_FILE = "lumetry-ca.pem";
 
-export interface Installation {
+/** What installers install. */
+export type Component = "agent" | "collector";
+
+/** What all commands of a deployment share. */
+export interface Deployment {
   publicUrl: string;
   installerUrlLinux: string | undefined;
   installerUrlWindows: string | undefined;
   /** An authority that hosts do not know yet, in PEM form, and have to trust for publicUrl; "" when they do. */
   authority: string;
+}
+
+export interface Installation extends Deployment {
   token: string;
   clusterId: string;
   relays: Relay[];
@@ -24,30 +31,19 @@ export interface Installation {
 
 /** The commands in the forms that the documents show; "" where there is no installer. */
 export function renderCommands(installation: Installation) {
-  const { publicUrl, installerUrlLinux, installerUrlWindows, token, clusterId } = installation;
+  const { publicUrl, installerUrlWindows, token, clusterId } = installation;
   const authority = installation.authority.trim();
-  /** An installer that this server itself hands out; it knows the authority, once it has arrived. */
-  const isOwn = (installerUrl: string) => installerUrl.startsWith(`${publicUrl}/`);
-  const pin = authority && `cat > ${AUTHORITY_FILE} <<'PEM'\n${authority}\nPEM\n`;
   const urls = installation.relays.map(({ url }) => url).join(",");
   const fingerprints = installation.relays
     .map(({ fingerprint }) => fingerprint)
     .filter(Boolean)
     .join(",");
   return {
-    linux: installerUrlLinux
-      ? pin +
-        joinLines(" \\", [
-          `curl -fsSL${authority && isOwn(installerUrlLinux) ? ` --cacert ${AUTHORITY_FILE}` : ""}`,
-          `  ${forShell(installerUrlLinux)} |\n  sudo bash -s --`,
-          `  --backend ${forShell(publicUrl)}`,
-          `  --enroll-token ${forShell(token)}`,
-          authority && !isOwn(installerUrlLinux) && `  --ca-file ${AUTHORITY_FILE}`,
-          urls && `  --collector ${forShell(urls)}`,
-          fingerprints && `  --collector-fingerprint ${forShell(fingerprints)}`,
-          clusterId && `  --cluster_id=${forShell(clusterId)}`,
-        ])
-      : "",
+    linux: linuxCommand(installation, "agent", token, [
+      urls && `  --collector ${forShell(urls)}`,
+      fingerprints && `  --collector-fingerprint ${forShell(fingerprints)}`,
+      clusterId && `  --cluster_id=${forShell(clusterId)}`,
+    ]),
     windows: installerUrlWindows
       ? [
           ...(authority
@@ -57,7 +53,7 @@ export function renderCommands(installation: Installation) {
               ]
             : []),
           '$installer = Join-Path $env:TEMP "install-lumetry-agent.ps1"',
-          authority && isOwn(installerUrlWindows)
+          authority && isOwn(publicUrl, installerUrlWindows)
             ? // Windows' own curl can trust an authority for one download. Ours lists no revoked certificates.
               joinLines(" `", [
                 "curl.exe -fsSL --ssl-no-revoke --cacert $authority",
@@ -73,7 +69,7 @@ export function renderCommands(installation: Installation) {
             "powershell.exe -ExecutionPolicy Bypass -File $installer",
             `  -BackendUrl ${forPowerShell(publicUrl)}`,
             `  -EnrollmentToken ${forPowerShell(token)}`,
-            authority && !isOwn(installerUrlWindows) && "  -CaFile $authority",
+            authority && !isOwn(publicUrl, installerUrlWindows) && "  -CaFile $authority",
             urls && `  -CollectorUrl ${forPowerShell(urls)}`,
             fingerprints && `  -CollectorFingerprint ${forPowerShell(fingerprints)}`,
             clusterId && `  -ClusterId ${forPowerShell(clusterId)}`,
@@ -81,7 +77,7 @@ export function renderCommands(installation: Installation) {
         ].join("\n")
       : "",
     program:
-      pin +
+      pinFor(authority) +
       joinLines(" \\", [
         "lumetry agent",
         `  --server ${forShell(publicUrl)}`,
@@ -93,6 +89,42 @@ export function renderCommands(installation: Installation) {
       ]),
   };
 }
+
+/** The command that installs a collector; only Linux has an installer for it. */
+export const renderCollectorCommands = (deployment: Deployment, token: string) => ({
+  linux: linuxCommand(deployment, "collector", token, []),
+});
+
+/** Fetches the installer and hands it what all components need, and what this one needs besides. */
+function linuxCommand(
+  deployment: Deployment,
+  component: Component,
+  token: string,
+  more: (string | false)[],
+): string {
+  const { publicUrl, installerUrlLinux } = deployment;
+  if (!installerUrlLinux) return "";
+  const authority = deployment.authority.trim();
+  const own = isOwn(publicUrl, installerUrlLinux);
+  const lines = joinLines(" \\", [
+    `curl -fsSL${authority && own ? ` --cacert ${AUTHORITY_FILE}` : ""}`,
+    `  ${forShell(installerUrlLinux)} |\n  sudo bash -s --`,
+    // An agent is what the installer takes it for.
+    component !== "agent" && `  --component ${component}`,
+    `  --backend ${forShell(publicUrl)}`,
+    `  --enroll-token ${forShell(token)}`,
+    authority && !own && `  --ca-file ${AUTHORITY_FILE}`,
+    ...more,
+  ]);
+  return pinFor(authority) + lines;
+}
+
+/** An installer that this server itself hands out; it knows the authority, once it has arrived. */
+const isOwn = (publicUrl: string, installerUrl: string) => installerUrl.startsWith(`${publicUrl}/`);
+
+/** What puts an authority where a command of a shell finds it. */
+const pinFor = (authority: string) =>
+  authority && `cat > ${AUTHORITY_FILE} <<'PEM'\n${authority}\nPEM\n`;
 
 const joinLines = (continued: string, lines: (string | false)[]) =>
   lines.filter(Boolean).join(`${continued}\n`);

@@ -24,11 +24,14 @@ import type { Parts } from "../routes.ts";
 import { requireCluster } from "../topology/store.ts";
 import { findZone } from "../zones/store.ts";
 import { type Relay, relayUrl, renderCommands } from "./commands.ts";
+import { describeDeployment } from "./deployment.ts";
 import * as store from "./store.ts";
 
 const LIFETIME_MS = 86_400_000;
 const USES = 100;
 const TOKEN_PLACE = "lmtae_...";
+const CLEARTEXT_NOTE =
+  "The way to the collector is not encrypted: whoever listens on it learns the token and the agents' credentials.";
 
 function statusOf(row: store.ProfileRow): Status {
   if (row.disabled_at) return Status.DISABLED;
@@ -55,13 +58,12 @@ function toProfile(row: store.ProfileRow): MessageInitShape<typeof EnrollmentPro
   };
 }
 
-export function enrollmentProfileService({
-  db,
-  settings,
-  publicUrl,
-  authority,
-  packages,
-}: Parts): ServiceImpl<typeof EnrollmentProfileService> {
+export function enrollmentProfileService(
+  parts: Parts,
+): ServiceImpl<typeof EnrollmentProfileService> {
+  const { db } = parts;
+  const deployment = describeDeployment(parts, "agent");
+
   const require = async (context: HandlerContext, profileId: string) => {
     const profile = await store.findProfile(db, personOf(context).workspaceId, profileId);
     if (!profile) throw notFound("enrollment profile", profileId);
@@ -80,47 +82,17 @@ export function enrollmentProfileService({
   };
 
   const render = (place: { clusterId: string; relays: Relay[] }, token: string) => {
-    const handedOut = (system: "linux" | "windows") => {
-      const path = packages?.installerPath(system);
-      return path && publicUrl() + path;
+    const present = deployment.read();
+    const isCleartext = place.relays.some(({ url }) => url.startsWith("http:"));
+    return {
+      ...renderCommands({ ...place, ...present, token }),
+      relays: place.relays,
+      notes: [
+        ...deployment.missing(present, ["linux", "windows"]),
+        ...(isCleartext ? [CLEARTEXT_NOTE] : []),
+        ...deployment.trust(present),
+      ],
     };
-    const installerUrlLinux = settings.installerUrlLinux ?? handedOut("linux");
-    const installerUrlWindows = settings.installerUrlWindows ?? handedOut("windows");
-    const pinned = authority();
-    const commands = renderCommands({
-      ...place,
-      publicUrl: publicUrl(),
-      installerUrlLinux,
-      installerUrlWindows,
-      authority: pinned,
-      token,
-    });
-    const notes: string[] = [];
-    if (!installerUrlLinux) {
-      notes.push(
-        "This deployment has no Linux installer: set --packages-dir or --installer-url-linux on the server.",
-      );
-    }
-    if (!installerUrlWindows) {
-      notes.push(
-        "This deployment has no Windows installer: set --packages-dir or --installer-url-windows on the server.",
-      );
-    }
-    if (place.relays.some(({ url }) => url.startsWith("http:"))) {
-      notes.push(
-        "The way to the collector is not encrypted: whoever listens on it learns the token and the agents' credentials.",
-      );
-    }
-    if (pinned) {
-      notes.push(
-        "The server's certificate was made on its machine: the commands carry its authority, which hosts then trust for Lumetry alone.",
-      );
-    } else if (settings.tls === "on" && !settings.tlsCert) {
-      notes.push(
-        "The server's certificate was made on its machine: hosts have to be told to trust it.",
-      );
-    }
-    return { ...commands, relays: place.relays, notes };
   };
 
   return {

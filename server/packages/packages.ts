@@ -18,6 +18,8 @@ const INSTALLERS = { linux: "install.sh", windows: "install.ps1" } as const;
 export interface Packages {
   /** The path of the installer for a system; undefined when the release has none. */
   installerPath(system: keyof typeof INSTALLERS): string | undefined;
+  /** Whether that installer finds a collector's package here: a release may be one of agents alone. */
+  hasCollector(): boolean;
   /** Answers requests for what is below PACKAGES_PATH; false for all others. */
   answer(exchange: Exchange): boolean;
 }
@@ -104,6 +106,8 @@ export async function openPackages(
       const name = INSTALLERS[system];
       return release.files.has(name) ? `${PACKAGES_PATH}/${name}` : undefined;
     },
+    hasCollector: () =>
+      [...release.files.keys()].some((name) => /^lumetry-collector-.+-linux-/.test(name)),
     answer(exchange) {
       const [place = ""] = (exchange.request.url ?? "").split("?");
       if (!place.startsWith(`${PACKAGES_PATH}/`)) return false;

@@ -555,7 +555,7 @@ const OWN_SERVICE =
 const PLACED =
   "a cluster is asked for in both forms, and a host that cannot be placed is installed all the same";
 const BY_PINNED_KEY =
-  "a collector is installed by the same installer, and an agent comes through it by the pinned key alone";
+  "a collector is installed by the command that the server shows, and an agent comes through it by the pinned key alone";
 const ON_ARM64 =
   "the command installs the package for arm64 on a host with that processor, and its service works";
 const MISTAKES_TOLD = "mistakes in the command are told before anything is touched";

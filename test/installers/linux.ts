@@ -10,6 +10,7 @@ import { collectorScenarios } from "./linux/collector.ts";
 import { faultScenarios } from "./linux/faults.ts";
 import { journeyScenarios } from "./linux/journey.ts";
 import { networkScenarios } from "./linux/network.ts";
+import { serverScenarios } from "./linux/server.ts";
 import type { Stage } from "./linux/stage.ts";
 import { release } from "./releases.ts";
 import type { Layer } from "./scenario.ts";
@@ -19,7 +20,7 @@ const HIDDEN = "only-the-proxy-knows.test";
 
 export const linux: Layer = {
   name: "Linux, on a booted systemd",
-  groups: ["life", "fault", "network", "collector", "arm64"],
+  groups: ["life", "fault", "network", "collector", "server", "arm64"],
   tools: {
     debootstrap: "debootstrap",
     "systemd-nspawn": "systemd-container",
@@ -60,6 +61,7 @@ export const linux: Layer = {
       fault: faultScenarios(stage),
       network: networkScenarios(stage),
       collector: collectorScenarios(stage),
+      server: serverScenarios(),
       arm64: arm64Scenarios(stage),
     }).flatMap(([group, list]) =>
       list.map(({ name, run }) => ({ name: `${group}: ${name}`, run })),

@@ -24,10 +24,14 @@ export async function register(
   admin: { token: string; zoneId: string },
   displayName = `collector ${randomUUID().slice(0, 8)}`,
 ) {
-  const { collector, enrollmentToken } = await server
+  const { collector, enrollmentToken, commands } = await server
     .client(CollectorService, admin.token)
     .createCollector({ displayName, zoneId: admin.zoneId });
-  return { collectorId: collector?.collectorId ?? "", token: enrollmentToken?.secret ?? "" };
+  return {
+    collectorId: collector?.collectorId ?? "",
+    token: enrollmentToken?.secret ?? "",
+    command: commands?.linux ?? "",
+  };
 }
 
 export function enroll(

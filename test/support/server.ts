@@ -11,7 +11,7 @@ import { SetupService } from "../../gen/lumetry/v1/setup_service_pb.js";
 import { UserService } from "../../gen/lumetry/v1/user_service_pb.js";
 import { WorkspaceService } from "../../gen/lumetry/v1/workspace_service_pb.js";
 import { ZoneService } from "../../gen/lumetry/v1/zone_service_pb.js";
-import { makeLog, silentLog } from "../../lib/log.ts";
+import { type Log, makeLog, silentLog } from "../../lib/log.ts";
 import { readSettings } from "../../lib/settings.ts";
 import { type Server, startServer } from "../../server/server.ts";
 import { type ServerSettings, serverSettings } from "../../server/settings.ts";
@@ -43,6 +43,7 @@ export type AnyServer = Pick<
 /** Rate limits are out of the way unless a test asks for them. */
 export async function startTestServer(
   overrides: Partial<ServerSettings> = {},
+  log: Log = process.env.LUMETRY_TEST_LOG ? makeLog("debug") : silentLog,
 ): Promise<TestServer> {
   await using started = new AsyncDisposableStack();
   const dataDir = await mkdtemp(path.join(tmpdir(), "lumetry-server-"));
@@ -53,7 +54,6 @@ export async function startTestServer(
   );
   pool.on("error", () => {}); // a test may restart the database
 
-  const level = process.env.LUMETRY_TEST_LOG;
   const settings: ServerSettings = {
     ...readSettings(serverSettings, {
       flags: { listen: "127.0.0.1:0", callsPerSecond: 10_000, anonymousCallsPerSecond: 10_000 },
@@ -62,9 +62,7 @@ export async function startTestServer(
     ...overrides,
     databaseUrl,
   };
-  const server = started.use(
-    await startServer(settings, { log: level ? makeLog("debug") : silentLog }),
-  );
+  const server = started.use(await startServer(settings, { log }));
   const { url, caFile = "" } = server;
   const ca = caFile ? await readFile(caFile, "utf8") : "";
 

@@ -31,7 +31,7 @@ export function addEnrollment(collectors: Command, cli: Cli): void {
     tokenOptions(
       collectors
         .command("create")
-        .description("Register a collector, and show how to start it on its host.")
+        .description("Register a collector, and show how to install and start it on its host.")
         .argument("<name>", "what people will call it")
         .option("--zone <zone>", "name or id; may be left out when there is only one")
         .option(
@@ -57,8 +57,8 @@ export function addEnrollment(collectors: Command, cli: Cli): void {
           grantedCapabilities: options.grant ?? [],
           ...lifetime(options),
         });
-        const { collector, enrollmentToken } = response;
-        const words = enrollmentText(cli, enrollmentToken, options.writeToken);
+        const { collector } = response;
+        const words = enrollmentText(cli, response, options.writeToken);
         cli.answer(CreateCollectorResponseSchema, response, () =>
           [
             `The collector "${plain(collector?.displayName ?? "")}" was created: ${collector?.collectorId}`,
@@ -82,7 +82,7 @@ export function addEnrollment(collectors: Command, cli: Cli): void {
       const asked = cli.signedIn().client(CollectorService);
       const collectorId = await resolveCollector(asked, meant);
       const response = await asked.replaceEnrollmentToken({ collectorId, ...lifetime(options) });
-      const words = enrollmentText(cli, response.enrollmentToken, options.writeToken);
+      const words = enrollmentText(cli, response, options.writeToken);
       cli.answer(ReplaceEnrollmentTokenResponseSchema, response, () =>
         [`The earlier token of ${plain(meant)} is void.`, words].join("\n\n"),
       );

@@ -7,6 +7,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Capability } from "../access/v1/access_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Collector } from "./collector_pb.js";
+import type { InstallCommands } from "./enrollment_profile_service_pb.js";
 import type { Attention_Kind, EdgeContact, EdgeOrder, EdgeStatus, EdgeSummary } from "./edge_pb.js";
 import type { QueueHealth_Drop } from "../edge/v1/heartbeat_service_pb.js";
 
@@ -51,7 +52,8 @@ export declare type CreateCollectorRequest = Message<"lumetry.v1.CreateCollector
 export declare const CreateCollectorRequestSchema: GenMessage<CreateCollectorRequest>;
 
 /**
- * CreateCollectorResponse is the only place the token appears.
+ * CreateCollectorResponse is the only place the token appears, by itself and in
+ * the command.
  *
  * @generated from message lumetry.v1.CreateCollectorResponse
  */
@@ -65,6 +67,13 @@ export declare type CreateCollectorResponse = Message<"lumetry.v1.CreateCollecto
    * @generated from field: lumetry.v1.EnrollmentToken enrollment_token = 2;
    */
   enrollmentToken?: EnrollmentToken | undefined;
+
+  /**
+   * What to run on its host to install it as a service: for Linux, with notes.
+   *
+   * @generated from field: lumetry.v1.InstallCommands commands = 3;
+   */
+  commands?: InstallCommands | undefined;
 };
 
 /**
@@ -362,7 +371,8 @@ export declare type ReplaceEnrollmentTokenRequest = Message<"lumetry.v1.ReplaceE
 export declare const ReplaceEnrollmentTokenRequestSchema: GenMessage<ReplaceEnrollmentTokenRequest>;
 
 /**
- * ReplaceEnrollmentTokenResponse is the only place the new token appears.
+ * ReplaceEnrollmentTokenResponse is the only place the new token appears, by
+ * itself and in the command.
  *
  * @generated from message lumetry.v1.ReplaceEnrollmentTokenResponse
  */
@@ -371,6 +381,13 @@ export declare type ReplaceEnrollmentTokenResponse = Message<"lumetry.v1.Replace
    * @generated from field: lumetry.v1.EnrollmentToken enrollment_token = 1;
    */
   enrollmentToken?: EnrollmentToken | undefined;
+
+  /**
+   * As in CreateCollectorResponse.
+   *
+   * @generated from field: lumetry.v1.InstallCommands commands = 2;
+   */
+  commands?: InstallCommands | undefined;
 };
 
 /**
@@ -604,7 +621,8 @@ export declare const ListCollectorContactsResponseSchema: GenMessage<ListCollect
  */
 export declare const CollectorService: GenService<{
   /**
-   * CreateCollector registers a collector and mints its one-time token.
+   * CreateCollector registers a collector, mints its one-time token, and renders
+   * the command that installs it.
    *
    * @generated from rpc lumetry.v1.CollectorService.CreateCollector
    */

@@ -161,14 +161,14 @@ export declare type InstallCommands = Message<"lumetry.v1.InstallCommands"> & {
 
   /**
    * For an elevated PowerShell on Windows Server; empty while the deployment
-   * has no Windows installer.
+   * has no Windows installer, and for a collector, which has none.
    *
    * @generated from field: string windows = 2;
    */
   windows: string;
 
   /**
-   * For a host that has this program already.
+   * For a host that has this program already; empty for a collector.
    *
    * @generated from field: string program = 3;
    */

@@ -68,6 +68,39 @@ test("a new collector comes with the command for its host, and its token's deadl
   t.regex(again.stderr, /exists already/);
 });
 
+test("where there is an installer, the command that installs the collector is shown first, with its token or its file", async (t) => {
+  await using own = await startTestServer({
+    installerUrlLinux: "https://downloads.example.com/agent/install.sh",
+  });
+  const { token: session } = await setUp(own);
+  const by = { environment: as(own, session) };
+  const { stdout, stderr } = await shell.lumetry(["collectors", "create", "db-7"], by);
+  const [, token = ""] = /LUMETRY_ENROLLMENT_TOKEN=(lmtce_\w+) /.exec(stdout) ?? [];
+  t.not(token, "", stderr);
+  t.regex(
+    stdout,
+    /\n {2}curl -fsSL \\\n {4}https:\/\/downloads\.example\.com\/agent\/install\.sh \|\n {4}sudo bash -s -- \\\n {4}--component collector \\\n/,
+  );
+  t.true(stdout.includes(`    --enroll-token ${token}`));
+  t.regex(stdout, /\. To start it by hand, run on the host:\n/);
+
+  // A name that a shell would take apart, and that a replacement would.
+  const file = path.join(shell.home, "its $& token");
+  const replace = ["collectors", "replace-token", "db-7", "--write-token"];
+  const moved = await shell.lumetry([...replace, file], by);
+  t.true(moved.stdout.includes(`    --enroll-token-file '${file}'`), moved.stdout + moved.stderr);
+  t.true(moved.stdout.includes(`--enrollment-token-file '${file}'`));
+  t.notRegex(moved.stdout, /lmtce_/);
+
+  const answer = await shell.ask(
+    CreateCollectorResponseSchema,
+    ["collectors", "create", "db-8", "--write-token", path.join(shell.home, "token-8")],
+    by,
+  );
+  t.true(answer.commands?.linux.includes(`  --enroll-token-file ${shell.home}/token-8 \\\n`));
+  t.notRegex(JSON.stringify([answer.commands, answer.enrollmentToken?.secret]), /lmtce_/);
+});
+
 test("the list shows status, age, queue, skew and config, and what needs attention", async (t) => {
   const { credential, collectorId } = await addCollector(server, owner, "busy");
   await makeProcess(server, credential).beat({

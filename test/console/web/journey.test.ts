@@ -7,6 +7,7 @@ import type { Browser, Page } from "playwright-core";
 import { buildIfStale } from "../../../console/web/build.ts";
 import { startBrowser, type Visit, visit } from "../../support/browser.ts";
 import { CollectorProcess } from "../../support/collector-process.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startTestServer, type TestServer } from "../../support/server.ts";
 import { journeyOfAlerting } from "./journey/alerting.ts";
 import { journeyOfChannels } from "./journey/channels.ts";
@@ -24,7 +25,11 @@ const running = new AsyncDisposableStack();
 test.before(async () => {
   await buildIfStale();
   [server, browser] = await Promise.all([
-    startTestServer({ heartbeatInterval: 1_000, egressAllow: ["127.0.0.0/8"] }),
+    startTestServer({
+      heartbeatInterval: 1_000,
+      egressAllow: ["127.0.0.0/8"],
+      installerUrlLinux: "https://downloads.example.com/install.sh",
+    }),
     startBrowser(),
   ]);
   directory = await mkdtemp(path.join(tmpdir(), "lumetry-journey-"));
@@ -66,7 +71,7 @@ test.serial("whoever starts a server sets it up, and is signed in", async (t) =>
 });
 
 test.serial(
-  "a collector is registered, started by the command that is shown, and watched arriving",
+  "a collector is registered, its installation copied, started by hand as is shown, and watched arriving",
   async (t) => {
     await page.getByRole("link", { name: "Collectors", exact: true }).first().click();
     await page.getByText("No collectors yet").waitFor();
@@ -75,12 +80,30 @@ test.serial(
     await button("Register").click();
     await page.getByText("Waiting for the collector to enroll").waitFor();
     await page.keyboard.press("Escape");
-    const command = (await page.locator(".copyable code").textContent()) ?? "";
+    t.is(await button("Install on Linux").getAttribute("aria-pressed"), "true");
+    const shown = page.locator(".copyable code");
+    const first = (await shown.textContent()) ?? "";
+    await seen.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await button("Copy").click();
+    await eventually("it is copied", async () => {
+      return (await page.evaluate(() => navigator.clipboard.readText())) === first;
+    });
+    await button("I have the token").click();
+    await heading("db-7").waitFor();
+    await button("Replace its token").click();
+    await page.getByText("Waiting for the collector to enroll").waitFor();
+    const installation = (await shown.textContent()) ?? "";
+    t.not(installation, first, "it has the new token");
+    await button("Command").click();
+    const command = (await shown.textContent()) ?? "";
     const [, token = ""] =
       /LUMETRY_ENROLLMENT_TOKEN=(lmtce_\w+) \\\n {2}lumetry collector --server https:\/\//.exec(
         command,
       ) ?? [];
     t.not(token, "", command);
+    t.regex(installation, /\n {2}https:\/\/downloads\.example\.com\/install\.sh \|\n/);
+    t.regex(installation, /\n {2}--component collector \\\n {2}--backend https:\/\/\S+ \\\n/);
+    t.true(installation.includes(`  --enroll-token ${token} `));
     running.use(
       new CollectorProcess({
         server: server.url,

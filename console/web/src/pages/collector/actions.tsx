@@ -2,10 +2,7 @@ import { useMutation } from "@connectrpc/connect-query";
 import { useState } from "react";
 import { Role } from "../../../../../gen/lumetry/access/v1/access_pb.js";
 import type { Collector } from "../../../../../gen/lumetry/v1/collector_pb.js";
-import {
-  CollectorService,
-  type EnrollmentToken,
-} from "../../../../../gen/lumetry/v1/collector_service_pb.js";
+import { CollectorService } from "../../../../../gen/lumetry/v1/collector_service_pb.js";
 import { EdgeStatus as Status } from "../../../../../gen/lumetry/v1/edge_pb.js";
 import { queryClient } from "../../client/live.ts";
 import { useSelf } from "../../client/session.tsx";
@@ -16,7 +13,7 @@ import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Menu, MenuItem, MenuLine } from "../../ui/menu.tsx";
 import { say, sayFailure } from "../../ui/toast.tsx";
-import { Enrolling } from "../collectors/enrolling.tsx";
+import { Enrolling, type Minted } from "../collectors/enrolling.tsx";
 import { Capabilities } from "./capabilities.tsx";
 
 type Asked = "rename" | "capabilities" | "revoke";
@@ -26,12 +23,12 @@ export function Actions({ collector }: { collector: Collector }) {
   const self = useSelf();
   const { collectorId, displayName, status } = collector;
   const [asked, setAsked] = useState<Asked>();
-  const [token, setToken] = useState<EnrollmentToken>();
+  const [minted, setMinted] = useState<Minted>();
   const close = () => setAsked(undefined);
   const refresh = () => queryClient.invalidateQueries();
   const replaceToken = useMutation(CollectorService.method.replaceEnrollmentToken, {
-    onSuccess: ({ enrollmentToken }) => {
-      setToken(enrollmentToken);
+    onSuccess: (response) => {
+      setMinted(response);
       refresh();
     },
     onError: sayFailure,
@@ -75,14 +72,18 @@ export function Actions({ collector }: { collector: Collector }) {
       <Capabilities collector={collector} open={asked === "capabilities"} onClose={close} />
       <Revoke edge={collector} open={asked === "revoke"} onClose={close} />
       <Dialog
-        open={token !== undefined}
-        onClose={() => setToken(undefined)}
+        open={minted !== undefined}
+        onClose={() => setMinted(undefined)}
         firm
         wide
         title="Start the collector on its host"
       >
-        {token && (
-          <Enrolling collectorId={collectorId} token={token} onDone={() => setToken(undefined)} />
+        {minted && (
+          <Enrolling
+            collectorId={collectorId}
+            minted={minted}
+            onDone={() => setMinted(undefined)}
+          />
         )}
       </Dialog>
     </>

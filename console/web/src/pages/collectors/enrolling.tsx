@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useLocation } from "wouter";
 import {
   CollectorService,
-  type EnrollmentToken,
+  type CreateCollectorResponse,
 } from "../../../../../gen/lumetry/v1/collector_service_pb.js";
 import { EdgeStatus as Status } from "../../../../../gen/lumetry/v1/edge_pb.js";
 import { every, PACE } from "../../client/live.ts";
@@ -15,13 +15,17 @@ import { Notice } from "../../ui/notice.tsx";
 import { Tip } from "../../ui/tip.tsx";
 import { exactText } from "../../words/moments.ts";
 
-type Way = "command" | "file" | "systemd";
+/** What makes a token: it comes with the command that installs the collector. */
+export type Minted = Pick<CreateCollectorResponse, "enrollmentToken" | "commands">;
+
+type ByHand = "command" | "file" | "systemd";
+type Way = "installer" | ByHand;
 
 /** In single quotes, which keep everything but themselves as it is. */
 export const quoted = (text: string) =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
-function commandFor(way: Way, server: string, secret: string): string {
+function commandFor(way: ByHand, server: string, secret: string): string {
   const url = quoted(server);
   switch (way) {
     case "command":
@@ -44,16 +48,14 @@ function commandFor(way: Way, server: string, secret: string): string {
 
 const isThisMachine = /^(localhost|127\.|\[::1\])/.test(location.hostname);
 
-/** The token, the command to run on the host, and what the server hears of it meanwhile. */
-export function Enrolling(props: {
-  collectorId: string;
-  token: EnrollmentToken;
-  onDone: () => void;
-}) {
-  const { collectorId, token, onDone } = props;
-  const [way, setWay] = useState<Way>("command");
+/** The token, the commands to run on the host, and what the server hears of it meanwhile. */
+export function Enrolling(props: { collectorId: string; minted: Minted; onDone: () => void }) {
+  const { collectorId, minted, onDone } = props;
+  const { enrollmentToken: token, commands } = minted;
+  const installer = commands?.linux ?? "";
+  const [way, setWay] = useState<Way>(installer ? "installer" : "command");
   const [, navigate] = useLocation();
-  const left = useTimeLeft(token.expireTime);
+  const left = useTimeLeft(token?.expireTime);
   const { data } = useQuery(
     CollectorService.method.getCollector,
     { collectorId },
@@ -69,28 +71,42 @@ export function Enrolling(props: {
         value={way}
         onChange={setWay}
         options={[
+          ...(installer ? [{ value: "installer" as const, label: "Install on Linux" }] : []),
           { value: "command", label: "Command" },
           { value: "file", label: "Token in a file" },
           { value: "systemd", label: "systemd" },
         ]}
       />
-      <Copyable text={commandFor(way, location.origin, token.secret)} label="" />
+      <Copyable
+        text={
+          way === "installer" ? installer : commandFor(way, location.origin, token?.secret ?? "")
+        }
+        label=""
+      />
       <div className="form">
         <p>
           The token is shown this once only. It works once
-          {token.expireTime && (
+          {token?.expireTime && (
             <Tip text={exactText(timestampMs(token.expireTime))}>
               <span>{left ? `, within ${left}` : "; its time is over: replace it"}</span>
             </Tip>
           )}
           .
         </p>
-        <p className="soft">
-          If the server made its certificate itself, copy <code>ca.crt</code> from its data
-          directory to the host and add <code>--ca ca.crt</code>.
-          {isThisMachine &&
-            ` Another machine reaches this server by a name of its own in place of ${location.origin}.`}
-        </p>
+        {way !== "installer" && (
+          <p className="soft">
+            If the server made its certificate itself, copy <code>ca.crt</code> from its data
+            directory to the host and add <code>--ca ca.crt</code>.
+            {isThisMachine &&
+              ` Another machine reaches this server by a name of its own in place of ${location.origin}.`}
+          </p>
+        )}
+        {(way === "installer" || !installer) &&
+          commands?.notes.map((note) => (
+            <p key={note} className="soft foreign">
+              {note}
+            </p>
+          ))}
       </div>
       {hasCome ? (
         <Notice tone="good">

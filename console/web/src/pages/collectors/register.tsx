@@ -43,11 +43,7 @@ export function Register({ open, onClose }: { open: boolean; onClose: () => void
   if (created?.collector && created.enrollmentToken) {
     return (
       <Dialog open={open} onClose={close} firm wide title="Start the collector on its host">
-        <Enrolling
-          collectorId={created.collector.collectorId}
-          token={created.enrollmentToken}
-          onDone={close}
-        />
+        <Enrolling collectorId={created.collector.collectorId} minted={created} onDone={close} />
       </Dialog>
     );
   }
