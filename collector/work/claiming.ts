@@ -32,6 +32,8 @@ export interface ClaimingOptions {
   onAnswer: (answer: ClaimWorkResponse, sentAt: number) => Promise<void>;
   /** The server hands out nothing: it cannot be reached, or cannot cope. */
   onOutage: () => void;
+  /** It ought to have answered, and may still: a line that is dead is silent. */
+  onOverdue: () => void;
   /** The server answers, and will not: what is due is its business. */
   onDeclined: () => void;
   /** The server says that this identity is over. */
@@ -42,6 +44,8 @@ export interface ClaimingOptions {
 
 /** The answer comes within the wait, and what the network takes; a line that is cut is noticed soon. */
 const NETWORK_MS = 4_000;
+/** An answer that the network alone keeps back is here by then. */
+const OVERDUE_MS = 500;
 /** While there is no room. */
 const LOOK_AGAIN_MS = 100;
 
@@ -65,6 +69,8 @@ export async function claimWork(options: ClaimingOptions, signal: AbortSignal): 
       continue;
     }
     const sentAt = clock.monotonic();
+    const answered = new AbortController();
+    void noteOverdue(options, AbortSignal.any([signal, answered.signal]));
     try {
       const answer = await work.claimWork(
         {
@@ -77,6 +83,7 @@ export async function claimWork(options: ClaimingOptions, signal: AbortSignal): 
         },
         { signal, timeoutMs: waitMs + NETWORK_MS },
       );
+      answered.abort();
       backoff.reset();
       if (lastProblem !== undefined) log.info({}, "the server hands out work again");
       lastProblem = undefined;
@@ -84,6 +91,7 @@ export async function claimWork(options: ClaimingOptions, signal: AbortSignal): 
       const pause = paceMs(answer) - (clock.monotonic() - sentAt);
       if (pause > 0) await clock.sleep(pause, signal);
     } catch (error) {
+      answered.abort();
       if (signal.aborted) return;
       const verdict = judge(error);
       if (verdict.message !== lastProblem)
@@ -95,4 +103,12 @@ export async function claimWork(options: ClaimingOptions, signal: AbortSignal): 
       await clock.sleep(backoff.next(verdict.retryAfterMs), signal);
     }
   }
+}
+
+async function noteOverdue(
+  { clock, waitMs, onOverdue }: ClaimingOptions,
+  answered: AbortSignal,
+): Promise<void> {
+  await clock.sleep(waitMs + OVERDUE_MS, answered);
+  if (!answered.aborted) onOverdue();
 }

@@ -3,6 +3,12 @@ import { startLoop } from "../../lib/loop.ts";
 import type { Source } from "./assignments.ts";
 
 const LOOK_EVERY_MS = 250;
+/** It takes so long until an outage is known; a slot that comes in that time is not lost. */
+const NOTICED_AFTER_MS = 4_000;
+/** A slot that the server hands out is here by then: it does so a second ahead. */
+const HANDED_OUT_BY_MS = 1_500;
+/** What was claimed by a call whose answer was lost is nobody's until that claim has run out. */
+const LOST_CLAIMS_LAST_MS = 35_000;
 
 export interface OutagePollsOptions {
   sources: () => Iterable<Source>;
@@ -19,15 +25,21 @@ export const latestSlot = ({ intervalMs, phaseMs }: Source, now: number): number
   Math.floor((now - phaseMs) / intervalMs) * intervalMs + phaseMs;
 
 /**
- * Polls by the collector's own schedule while the server hands out nothing. Each slot once: none that
- * was handed out before, and none of the time in which the server would have. Only after a restart a
- * slot may be polled again, of which the server then takes one result.
+ * Polls by the collector's own schedule while the server hands out nothing; afterwards still, of sources
+ * whose claim was lost with an answer, until they are handed out again. Each slot once: none that was
+ * handed out before, and none of the time in which the server would have. Only after a restart a slot may
+ * be polled again, of which the server then takes one result.
  */
 export class OutagePolls {
   readonly #options: OutagePollsOptions;
   #isOn = false;
   /** The server has handed out all that was due by then; nothing is known of what a process before this one did. */
   #coveredUntil = Number.NEGATIVE_INFINITY;
+  /** An answer may have been lost, and polls with it. */
+  #isInDoubt = false;
+  /** Of these the server has handed out nothing since, and until then it may be unable to. */
+  #unheard = new Set<string>();
+  #unheardUntil = 0;
   #last = new Map<string, number>();
   #notBefore = new Map<string, number>();
 
@@ -39,6 +51,11 @@ export class OutagePolls {
     return this.#isOn;
   }
 
+  /** The server has not answered, and may have handed out what never arrived. */
+  doubt(): void {
+    this.#isInDoubt = true;
+  }
+
   /** The server cannot be reached. */
   begin(): void {
     this.#isOn = true;
@@ -47,11 +64,18 @@ export class OutagePolls {
   /** The server has handed out all that was due at this time of its clock. */
   end(coveredUntil: number): void {
     this.#isOn = false;
+    if (this.#isInDoubt) {
+      const { sources, serverNow } = this.#options;
+      this.#unheard = new Set([...sources()].map(({ assignment }) => assignment.sourceId));
+      this.#unheardUntil = serverNow() + LOST_CLAIMS_LAST_MS;
+    }
+    this.#isInDoubt = false;
     this.#coveredUntil = Math.max(this.#coveredUntil, coveredUntil);
   }
 
   /** The slot was handed out. */
   noteSlot(sourceId: string, slot: number): void {
+    this.#unheard.delete(sourceId);
     this.#last.set(sourceId, Math.max(slot, this.#last.get(sourceId) ?? 0));
   }
 
@@ -61,6 +85,7 @@ export class OutagePolls {
   }
 
   forget(sourceId: string): void {
+    this.#unheard.delete(sourceId);
     this.#last.delete(sourceId);
     this.#notBefore.delete(sourceId);
   }
@@ -76,15 +101,20 @@ export class OutagePolls {
   }
 
   #look(): void {
-    if (!this.#isOn) return;
     const { sources, serverNow, poll } = this.#options;
     const now = serverNow();
+    if (now > this.#unheardUntil) this.#unheard.clear();
+    if (!this.#isOn && this.#unheard.size === 0) return;
     for (const source of sources()) {
       const { sourceId } = source.assignment;
+      const isUnheard = this.#unheard.has(sourceId);
+      if (!this.#isOn && !isUnheard) continue;
       const slot = latestSlot(source, now);
       // Later than that, the reading would belong to the next slot rather.
-      if (now - slot > source.intervalMs / 2) continue;
-      if (slot <= this.#coveredUntil || slot <= (this.#last.get(sourceId) ?? 0)) continue;
+      if (now - slot > Math.max(source.intervalMs / 2, NOTICED_AFTER_MS)) continue;
+      if (!this.#isOn && now - slot < HANDED_OUT_BY_MS) continue;
+      if ((slot <= this.#coveredUntil && !isUnheard) || slot <= (this.#last.get(sourceId) ?? 0))
+        continue;
       if (slot < (this.#notBefore.get(sourceId) ?? 0)) continue;
       this.#last.set(sourceId, slot);
       poll(source, slot);

@@ -16,7 +16,7 @@ export interface Finished {
   report: Omit<Report, "claim" | "$typeName" | "$unknown">;
   /** About, on the wire. */
   bytes: number;
-  /** When it cannot be told under its claim any more: the server was out of reach for too long. */
+  /** When it cannot be told under its claim any more: the server was out of reach for too long, or took it back. */
   onUntold?: () => void;
   /** What to say in its place when the server cannot take it as it is. */
   inBrief?: Omit<Report, "claim" | "$typeName" | "$unknown">;
@@ -139,11 +139,15 @@ export class Reporting {
     const reports = batch.map(({ lease, report }) => ({ claim: lease.claim, ...report }));
     try {
       const { results } = await work.reportWork({ processId, reports }, { signal });
-      for (const [index] of batch.entries()) {
+      for (const [index, finished] of batch.entries()) {
         const result = results[index];
         const reason = result?.problem?.reason;
         if (reason === undefined || reason === Reason.CLAIM_SPENT) this.#counts.accepted += 1;
-        else this.#counts.stale += 1;
+        else {
+          this.#counts.stale += 1;
+          // It was taken back while the server was out of reach: its slot may still be empty.
+          if (reason === Reason.STALE_CLAIM) finished.onUntold?.();
+        }
         this.#counts.refusedPoints += Number(result?.written?.refusedPoints ?? 0n);
       }
       return undefined;

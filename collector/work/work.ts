@@ -223,7 +223,9 @@ export class Work implements AsyncDisposable {
           capabilities.includes(Capability.POLL_SOURCE) ? POLLS_PACE_MS : UNGRANTED_PACE_MS,
         room: () => ({ mostPolls: this.#polling.room, mostTests: 0, mostDeliveries: 0 }),
         onAnswer: (answer, sentAt) => this.#takePolls(answer, sentAt, signal),
-        onOutage: () => void this.#noteOutage(),
+        onOutage: () => void this.#noteOutage(OUTAGE_AFTER_MS),
+        // It has been waited for as long as that already.
+        onOverdue: () => void this.#noteOutage(0),
         onDeclined: () => this.#noteReached(this.#serverNow()),
       },
       signal,
@@ -243,6 +245,7 @@ export class Work implements AsyncDisposable {
         onAnswer: async (answer, sentAt) => this.#takeErrands(answer, sentAt),
         // Those who claim polls see to it.
         onOutage: () => {},
+        onOverdue: () => {},
         onDeclined: () => {},
       },
       signal,
@@ -264,12 +267,13 @@ export class Work implements AsyncDisposable {
     return this.#parts.clock.now() - this.#assignments.offsetMs;
   }
 
-  async #noteOutage(): Promise<void> {
+  async #noteOutage(afterMs: number): Promise<void> {
+    this.#outage.doubt();
     if (this.#doubt) return;
     const doubt = new AbortController();
     this.#doubt = doubt;
     const { clock, log } = this.#parts;
-    await clock.sleep(OUTAGE_AFTER_MS, AbortSignal.any([doubt.signal, this.#ending.signal]));
+    await clock.sleep(afterMs, AbortSignal.any([doubt.signal, this.#ending.signal]));
     if (doubt.signal.aborted || this.#ending.signal.aborted) return;
     this.#outage.begin();
     if (this.#assignments.size === 0) return;

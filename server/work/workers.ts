@@ -48,7 +48,10 @@ export async function seeWorker(
   return rows.length > 0;
 }
 
-/** Marks those whose lease ran out, and has their zones planned anew. */
+/**
+ * Marks those whose lease ran out, and has their zones planned anew. The polls that they had claimed
+ * are anybody's again: else nobody could fill the slots until those claims run out, too.
+ */
 export async function loseWorkers(queries: Queries): Promise<number> {
   const { rows } = await queries.query({
     name: "lose-workers",
@@ -61,6 +64,18 @@ export async function loseWorkers(queries: Queries): Promise<number> {
         update workers set live = false from lost
         where workers.workspace_id = lost.workspace_id and workers.collector_id = lost.collector_id
         returning workers.workspace_id, workers.zone_id
+      ), held as (
+        -- One that is reported on at this moment is not held any more in the next.
+        select item.workspace_id, item.work_id from work_items as item
+          join lost on item.workspace_id = lost.workspace_id
+            and item.assigned_to = lost.collector_id and item.claimed_by = lost.collector_id
+        where item.kind = 'poll' and item.state = 'claimed'
+        order by item.work_id for update of item skip locked
+      ), freed as (
+        update work_items as item set
+          state = 'due', token_hash = null, lease_until = null, lease_limit = null,
+          lapses = lapses + 1
+        from held where item.workspace_id = held.workspace_id and item.work_id = held.work_id
       )
       insert into plan_requests (workspace_id, zone_id)
       select distinct workspace_id, zone_id from marked

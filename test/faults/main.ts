@@ -12,6 +12,7 @@ const RUNS: Record<string, () => Promise<{ run: (argv: string[]) => Promise<bool
   rules: () => import("./rules.ts"),
   sources: () => import("./sources.ts"),
   work: () => import("./work.ts"),
+  zone: () => import("./zone.ts"),
 };
 
 const [name = "", ...argv] = process.argv.slice(2);

@@ -112,3 +112,20 @@ test("after a long sleep of the machine only what is not too late is polled", as
   t.is(polled.length, 1);
   stop.abort();
 });
+
+test("what the server handed out in an answer that was lost is polled on, until it is handed out again", async (t) => {
+  const sources = [sourceOf("lost", 5_000, 0), sourceOf("heard", 5_000, 0)];
+  const { clock, polled, polls, stop, pass } = scene(sources);
+  polls.doubt();
+  polls.end(clock.now());
+  polls.noteSlot("heard", clock.now());
+  await pass(20_000);
+  t.deepEqual([...new Set(polled.map(([id]) => id))], ["lost"]);
+  t.true(polled.length >= 3);
+  polls.noteSlot("lost", clock.now());
+  polled.length = 0;
+  polls.end(clock.now());
+  await pass(20_000);
+  t.deepEqual(polled, []);
+  stop.abort();
+});
