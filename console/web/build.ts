@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { commentsPlugin } from "./comments.ts";
+import { type Outputs, writeEarly } from "./early.ts";
 import { rulesPlugin } from "./rules.ts";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -21,6 +22,7 @@ const INPUTS = [
   "console/web/index.html",
   "console/web/build.ts",
   "console/web/comments.ts",
+  "console/web/early.ts",
   "console/web/rules.ts",
   "gen",
 ];
@@ -83,7 +85,10 @@ async function build(hash: string): Promise<void> {
       legalComments: "none",
       logLevel: "silent",
     });
-    await writePage(fresh, Object.entries(result.metafile.outputs));
+    const { outputs } = result.metafile;
+    const pages = await readFile(path.join(here, "src/pages.ts"), "utf8");
+    const early = await writeEarly(path.join(fresh, "assets"), outputs, pages);
+    await writePage(fresh, outputs, early);
     await compressAll(fresh);
     await writeFile(path.join(fresh, MARK), hash);
     await rm(dist, { recursive: true, force: true });
@@ -96,14 +101,11 @@ async function build(hash: string): Promise<void> {
   }
 }
 
-type Outputs = [
-  file: string,
-  output: { entryPoint?: string; cssBundle?: string; imports: { path: string; kind: string }[] },
-][];
-
 /** Fills the page's template with the names of what it starts with, all of it at once. */
-async function writePage(fresh: string, outputs: Outputs): Promise<void> {
-  const entry = outputs.find(([, { entryPoint }]) => entryPoint?.endsWith("src/main.tsx"));
+async function writePage(fresh: string, outputs: Outputs, early: string): Promise<void> {
+  const entry = Object.entries(outputs).find(([, { entryPoint }]) =>
+    entryPoint?.endsWith("src/main.tsx"),
+  );
   if (!entry) throw new Error("the build has no entry");
   const [file, { cssBundle, imports }] = entry;
   const url = (name: string) => `/assets/${path.basename(name)}`;
@@ -111,6 +113,8 @@ async function writePage(fresh: string, outputs: Outputs): Promise<void> {
     .filter(({ kind }) => kind === "import-statement")
     .map((each) => `<link rel="modulepreload" href="${url(each.path)}">`);
   const head = [
+    // Not a module: it runs at once.
+    `<script src="${url(early)}"></script>`,
     ...(cssBundle ? [`<link rel="stylesheet" href="${url(cssBundle)}">`] : []),
     ...preloads,
     `<script type="module" src="${url(file)}"></script>`,

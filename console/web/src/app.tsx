@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { TransportProvider } from "@connectrpc/connect-query";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { Suspense, useEffect } from "react";
+import { Suspense, useEffect, useState } from "react";
 import { Route, Switch } from "wouter";
 import { queryClient } from "./client/live.ts";
 import { SelfProvider, startOver, useWhoIsThere } from "./client/session.tsx";
@@ -12,22 +12,22 @@ import { Shell } from "./frame/shell.tsx";
 import { Invitation } from "./pages/sign-in/invitation.tsx";
 import { SetUp } from "./pages/sign-in/set-up.tsx";
 import { SignIn } from "./pages/sign-in/sign-in.tsx";
-import { PAGES } from "./pages.ts";
+import { PAGES, pageAt } from "./pages.ts";
 import { Failure } from "./ui/notice.tsx";
-import { TipProvider } from "./ui/tip.tsx";
+import { Tips } from "./ui/tip.tsx";
 import { Toasts } from "./ui/toast.tsx";
 
 export function App() {
   return (
     <TransportProvider transport={transport}>
       <QueryClientProvider client={queryClient}>
-        <TipProvider delay={250} closeDelay={0}>
+        <Tips>
           <Toasts>
             <Broken>
               <Door />
             </Broken>
           </Toasts>
-        </TipProvider>
+        </Tips>
       </QueryClientProvider>
     </TransportProvider>
   );
@@ -59,7 +59,18 @@ function Door() {
   return setup.data.completed ? <SignIn /> : <SetUp />;
 }
 
+/** Whether the page that was asked for is there, or will not come. */
+function useFirstPage(): boolean {
+  const [isThere, setThere] = useState(false);
+  useEffect(() => {
+    const settle = () => setThere(true);
+    (pageAt(location.pathname)?.load() ?? Promise.resolve()).then(settle, settle);
+  }, []);
+  return isThere;
+}
+
 function Inside() {
+  const isPageThere = useFirstPage();
   // What one is likely to want next is there before it is asked for; one at a time, behind the page.
   useEffect(() => {
     const loadAll = async () => {
@@ -71,14 +82,16 @@ function Inside() {
   return (
     <Shell>
       <Broken>
-        <Suspense fallback={null}>
-          <Switch>
-            {PAGES.map(({ path, Component }) => (
-              <Route key={path} path={path} component={Component} />
-            ))}
-            <Route component={Nowhere} />
-          </Switch>
-        </Suspense>
+        {isPageThere && (
+          <Suspense fallback={null}>
+            <Switch>
+              {PAGES.map(({ path, Component }) => (
+                <Route key={path} path={path} component={Component} />
+              ))}
+              <Route component={Nowhere} />
+            </Switch>
+          </Suspense>
+        )}
       </Broken>
     </Shell>
   );

@@ -4,7 +4,7 @@ import { createRoot } from "react-dom/client";
 import { App } from "./app.tsx";
 import { pageAt } from "./pages.ts";
 
-// The page that is asked for comes while the console finds out who is there.
+// The page that is asked for gets ready while the console finds out who is there.
 pageAt(location.pathname)
   ?.load()
   .catch(() => {});

@@ -1,4 +1,4 @@
-import { type ComponentType, type LazyExoticComponent, lazy } from "react";
+import { type ComponentType, createElement, lazy, useState } from "react";
 import { Role } from "../../../gen/lumetry/access/v1/access_pb.js";
 import type { IconName } from "./ui/icon.tsx";
 
@@ -7,7 +7,7 @@ export interface PageEntry {
   /** In the navigation and the palette, for those whose role suffices; without it, it is reached from others. */
   nav?: { title: string; icon: IconName; group: Group; role: Role; words?: string };
   load: () => Promise<unknown>;
-  Component: LazyExoticComponent<ComponentType>;
+  Component: ComponentType;
 }
 
 export const GROUPS = ["Fleet", "Alerting", "Data", "Administration"] as const;
@@ -18,7 +18,19 @@ function page(
   load: () => Promise<{ default: ComponentType }>,
   nav?: PageEntry["nav"],
 ): PageEntry {
-  return { path, load, Component: lazy(load), ...(nav && { nav }) };
+  let loaded: ComponentType | undefined;
+  const keep = async () => {
+    const module = await load();
+    loaded = module.default;
+    return module;
+  };
+  const Late = lazy(keep);
+  // A page that is there is shown at once: what was waited for is kept back by React for a while.
+  const Component = () => {
+    const [Shown] = useState(() => loaded ?? Late);
+    return createElement(Shown);
+  };
+  return { path, load: keep, Component, ...(nav && { nav }) };
 }
 
 /** The one table of pages: a folder each. */

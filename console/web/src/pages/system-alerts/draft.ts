@@ -6,6 +6,7 @@ import type {
   SystemAlertSettings,
   UpdateSystemAlertKindRequestSchema,
 } from "../../../../../gen/lumetry/v1/system_alert_service_pb.js";
+import { countText } from "../../words/counts.ts";
 import { spanMs, type TypedSpan, typedSpan } from "../../words/spans.ts";
 
 /** How a kind is watched, as it is typed. The threshold keeps the form that its kind has. */
@@ -63,7 +64,7 @@ export function mistakesOf(draft: KindDraft): {
   if (form === "heartbeats" || form === "percent") {
     const [least, most] = COUNTS[form];
     if (!/^\d+$/.test(count.trim()) || !isWithin(Number(count), COUNTS[form])) {
-      wrong.threshold = `Write a whole number from ${least} to ${most.toLocaleString("en-US")}.`;
+      wrong.threshold = `Write a whole number from ${least} to ${countText(most)}.`;
     }
   }
   const length = "Write a span of up to 24 hours; 0 is at once.";
