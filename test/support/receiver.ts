@@ -6,6 +6,8 @@ import type { AddressInfo } from "node:net";
 export interface Received {
   headers: http.IncomingHttpHeaders;
   body: string;
+  /** When all of it was there, by `performance.now()`. */
+  atMs: number;
 }
 
 /** Somebody's endpoint for webhooks, on this machine. */
@@ -22,7 +24,8 @@ export async function startReceiver(): Promise<Receiver> {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      received.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
+      const body = Buffer.concat(chunks).toString();
+      received.push({ headers: request.headers, body, atMs: performance.now() });
       const { answer } = receiver;
       if (answer) response.writeHead(answer.status, answer.headers).end("a body that nobody keeps");
     });
@@ -43,7 +46,7 @@ export async function startReceiver(): Promise<Receiver> {
 }
 
 /** Whether a message carries a signature by this secret, as its receiver checks it. */
-export function isSignedBy({ headers, body }: Received, secret: string): boolean {
+export function isSignedBy({ headers, body }: Omit<Received, "atMs">, secret: string): boolean {
   const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
   const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
   const expected = createHmac("sha256", key).update(signed).digest();
