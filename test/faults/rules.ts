@@ -1,5 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
+import { on, once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -22,6 +24,8 @@ import { randomFrom } from "../edge/queue/fixtures.ts";
 import { freshDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { segmentOf } from "../support/log.ts";
+import { startReceiver } from "../support/receiver.ts";
+import { addChannel, allDelivered, toldOf } from "./rules-told.ts";
 
 type Random = () => number;
 type Point = [seriesId: number, ms: number, value: number];
@@ -36,6 +40,9 @@ const NEWEST_MS = 20_000;
 export interface Outcome {
   kills: number;
   transitions: number;
+  notifications: number;
+  /** Messages that were received more than once, each time under its id. */
+  repeats: number;
   /** What is wrong; empty when nothing is. */
   problems: string[];
 }
@@ -43,7 +50,7 @@ export interface Outcome {
 /**
  * The same points in two workspaces: in one each once, judged by one server that nobody disturbs; in the
  * other each upload twice, judged by servers that are killed at moments of chance. What became of the
- * alerts has to be the same.
+ * alerts has to be the same, and who was told of it.
  */
 export async function tryRules(
   random: Random,
@@ -56,12 +63,15 @@ export async function tryRules(
   );
   await migrate(db);
   const values = makeValues(random, Date.now());
+  const directory = await mkdtemp(path.join(tmpdir(), "lumetry-rules-"));
+  started.defer(() => rm(directory, { recursive: true, force: true }));
+  const keyFile = path.join(directory, "encryption.key");
   const children = new Set<ChildProcess>();
   started.defer(async () => {
     for (const child of children) child.kill("SIGKILL");
   });
   const start = (wrong = "") => {
-    const child = fork(CHILD, [database.url, wrong], {
+    const child = fork(CHILD, [database.url, keyFile, wrong], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     children.add(child);
@@ -73,13 +83,20 @@ export async function tryRules(
     children.delete(child);
   };
 
+  const [toCalm, toStormy] = [
+    started.use(await startReceiver()),
+    started.use(await startReceiver()),
+  ];
   const calm = await prepare(db, pool);
+  await addChannel(db, calm.workspaceId, { url: toCalm.url, keyFile });
   const alone = start();
   await upload(pool, calm, values, () => 0);
   await allJudged(pool, calm.workspaceId);
+  await allDelivered(pool, calm.workspaceId);
   await end(alone);
 
   const stormy = await prepare(db, pool);
+  await addChannel(db, stormy.workspaceId, { url: toStormy.url, keyFile });
   let left = kills;
   const server = async () => {
     for (;;) {
@@ -88,6 +105,8 @@ export async function tryRules(
       for (let reads = 1 + random() * 2; reads > 0 && left > 0; reads -= 1) {
         await Promise.race([once(child, "message"), wait(1_000)]);
       }
+      // Between the two that should be one.
+      if (bug === "late-outbox") await heard(child, "late");
       await wait(random() * 40);
       if (left <= 0) return;
       left -= 1;
@@ -104,14 +123,44 @@ export async function tryRules(
   };
   await Promise.all([uploading(), ...Array.from({ length: servers }, server)]);
   await allJudged(pool, stormy.workspaceId);
+  // What is written late on purpose is given its time.
+  if (bug === "late-outbox") await wait(2_000);
+  await allDelivered(pool, stormy.workspaceId);
 
   const [expected, found] = await Promise.all([
     historyOf(pool, calm.workspaceId),
     historyOf(pool, stormy.workspaceId),
   ]);
-  const problems = sent ? compare(expected, found) : ["nothing was sent"];
+  const quiet = await toldOf(pool, calm.workspaceId, toCalm);
+  const told = await toldOf(pool, stormy.workspaceId, toStormy);
+  const problems = sent
+    ? [
+        ...compare("transitions", expected, found),
+        ...compare("notifications", quiet.noted, told.noted),
+        ...compare("messages", quiet.received, told.received),
+        ...quiet.problems,
+        ...told.problems,
+      ]
+    : ["nothing was sent"];
   if (expected.length === 0) problems.push("nothing has happened");
-  return { kills, transitions: expected.length, problems };
+  if (quiet.received.length === 0) problems.push("nobody was told");
+  const notifications = quiet.noted.length;
+  if (quiet.received.length !== notifications) {
+    problems.push(`of ${notifications} notifications ${quiet.received.length} were received`);
+  }
+  return { kills, transitions: expected.length, notifications, repeats: told.repeats, problems };
+}
+
+/** Settles when a child says it, or has not for a while. */
+async function heard(child: ChildProcess, wanted: string): Promise<void> {
+  const given = new AbortController();
+  const saying = (async () => {
+    for await (const [said] of on(child, "message", { signal: given.signal })) {
+      if (said === wanted) return;
+    }
+  })().catch(() => {}); // given up
+  await Promise.race([saying, wait(10_000)]);
+  given.abort();
 }
 
 interface Scene {
@@ -240,16 +289,19 @@ async function historyOf(pool: pg.Pool, workspaceId: string): Promise<string[]> 
   return rows.map(({ line }) => line);
 }
 
-function compare(expected: readonly string[], found: readonly string[]): string[] {
+function compare(what: string, expected: readonly string[], found: readonly string[]): string[] {
   const missing = expected.filter((line) => !found.includes(line));
   const extra = found.filter((line) => !expected.includes(line));
-  const repeated = found.length - new Set(found).size;
+  const again = (lines: readonly string[]) => lines.length - new Set(lines).size;
+  const repeated = again(found) - again(expected);
   const isOrdered = expected.join("\n") === found.join("\n");
   return [
-    ...missing.map((line) => `missing: ${line}`),
-    ...extra.map((line) => `not to be: ${line}`),
-    ...(repeated > 0 ? [`${repeated} transitions are there again`] : []),
-    ...(isOrdered || missing.length + extra.length + repeated > 0 ? [] : ["in another order"]),
+    ...missing.map((line) => `missing of ${what}: ${line}`),
+    ...extra.map((line) => `not to be of ${what}: ${line}`),
+    ...(repeated === 0 ? [] : [`${repeated} ${what} are there again`]),
+    ...(isOrdered || missing.length + extra.length + Math.abs(repeated) > 0
+      ? []
+      : [`${what} in another order`]),
   ];
 }
 
@@ -267,8 +319,10 @@ export async function run(argv: string[]): Promise<boolean> {
   const kills = Number(values.kills);
   let failed = 0;
   const report = (isGood: boolean, name: string, outcome: Outcome) => {
-    const { transitions, problems } = outcome;
-    console.log(`${isGood ? "✔" : "✘"} ${name}: ${transitions} transitions, ${kills} kills`);
+    const { transitions, notifications, repeats, problems } = outcome;
+    console.log(
+      `${isGood ? "✔" : "✘"} ${name}: ${transitions} transitions, ${notifications} notifications (${repeats} received again), ${kills} kills`,
+    );
     for (const problem of problems.slice(0, 5)) console.log(`  ${isGood ? "·" : "✘"} ${problem}`);
     if (!isGood) failed += 1;
   };
@@ -279,8 +333,13 @@ export async function run(argv: string[]): Promise<boolean> {
     });
     report(outcome.problems.length === 0, `seed ${seed + round}`, outcome);
   }
-  const seeded = await tryRules(randomFrom(seed), { kills, bug: "forget-points" });
-  report(seeded.problems.length > 0, "an evaluator that forgets points is found out", seeded);
+  for (const [bug, name] of [
+    ["forget-points", "an evaluator that forgets points is found out"],
+    ["late-outbox", "deliveries that are written after their transition are found out"],
+  ] as const) {
+    const seeded = await tryRules(randomFrom(seed), { kills, bug });
+    report(seeded.problems.length > 0, name, seeded);
+  }
   console.log(`${values.rounds} rounds from seed ${seed}, ${failed} failed`);
   return failed === 0;
 }
