@@ -6,7 +6,7 @@ import {
   type NotificationRouteSettings,
   NotificationRouteSettingsSchema,
 } from "../../gen/lumetry/v1/notification_route_service_pb.js";
-import { makeBreath } from "../../lib/breath.ts";
+import { type Breath, makeBreath } from "../../lib/breath.ts";
 import { type Database, wallClock } from "../db/database.ts";
 import { type Condition, compileConditions } from "../notifications/conditions.ts";
 import type { RouteTables } from "./table.ts";
@@ -114,9 +114,9 @@ export async function loadRoutes(db: Database, workspaceId: string): Promise<Rou
 export async function routesOf(
   routes: readonly Route[],
   meant: Parameters<Condition>[0],
+  breathe: Breath = makeBreath(),
 ): Promise<Route[]> {
   const taken: Route[] = [];
-  const breathe = makeBreath();
   for (const route of routes) {
     await breathe();
     if (!route.matches(meant)) continue;

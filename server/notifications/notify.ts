@@ -1,3 +1,4 @@
+import { makeBreath } from "../../lib/breath.ts";
 import { indexKey } from "../../lib/index-key.ts";
 import type { Severity } from "../alerts/table.ts";
 import type { Database } from "../db/database.ts";
@@ -47,10 +48,11 @@ async function join(
     gathered.map(({ alertId }) => alertId),
   );
   const wanted = new Map<string, WantedGroup>();
+  const breathe = makeBreath();
   for (const { alertId, incidentId } of gathered) {
     const subject = subjects.get(alertId);
     if (!subject) continue;
-    for (const route of await routesOf(routes, subject)) {
+    for (const route of await routesOf(routes, subject, breathe)) {
       if (route.channelIds.length === 0) continue;
       const { key, labels } = groupOf(route, subject, incidentId);
       const id = JSON.stringify([route.routeId, key]);

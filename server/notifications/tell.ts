@@ -1,4 +1,4 @@
-import { makeBreath } from "../../lib/breath.ts";
+import { type Breath, makeBreath } from "../../lib/breath.ts";
 import { makeId } from "../../lib/ids.ts";
 import { isWorse, worst } from "../alerts/severities.ts";
 import { readClock } from "../alerts/store.ts";
@@ -114,8 +114,9 @@ export async function tellGroups(
   const dispatches: Dispatch[] = [];
   const events: NewEvent[] = [];
 
+  const breathe = makeBreath();
   for (const group of groups) {
-    const hushOf = await hushing(silencer, group);
+    const hushOf = await hushing(silencer, group, breathe);
     const verdict = judge(group, now, hushOf);
     const { type } = verdict;
     const transition = group.transition + (type ? 1 : 0);
@@ -176,9 +177,8 @@ export async function tellGroups(
   await addEvents(transaction, workspaceId, unique(events));
 }
 
-async function hushing(silencer: Silencer, { members }: Group): Promise<Hushed> {
+async function hushing(silencer: Silencer, { members }: Group, breathe: Breath): Promise<Hushed> {
   const hushes = new Map<Member, Hush | undefined>();
-  const breathe = makeBreath();
   for (const member of members) {
     hushes.set(member, silencer(member.subject, member.incidentId));
     await breathe();

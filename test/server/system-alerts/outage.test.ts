@@ -4,13 +4,22 @@ import { AgentService } from "../../../gen/lumetry/v1/agent_service_pb.js";
 import { ChannelService } from "../../../gen/lumetry/v1/channel_service_pb.js";
 import { CollectorService } from "../../../gen/lumetry/v1/collector_service_pb.js";
 import { EdgeStatus as Status } from "../../../gen/lumetry/v1/edge_pb.js";
+import { RuleService } from "../../../gen/lumetry/v1/rule_service_pb.js";
+import { Severity } from "../../../gen/lumetry/v1/severity_pb.js";
 import {
   SystemAlertKind,
   SystemAlertService,
 } from "../../../gen/lumetry/v1/system_alert_service_pb.js";
+import { silentLog } from "../../../lib/log.ts";
+import { connectDatabase } from "../../../server/db/database.ts";
+import { insertSeries } from "../../../server/log/series-store.ts";
+import { rulesReader } from "../../../server/rules/reader.ts";
 import { addProfile, enrollAgent } from "../../support/agent.ts";
 import { openAlerts } from "../../support/alerts.ts";
 import { addCollector, makeProcess } from "../../support/collector.ts";
+import { segmentOf } from "../../support/log.ts";
+import { readNow } from "../../support/reader-turn.ts";
+import { aboveBound } from "../../support/rules.ts";
 import { type Owner, setUp, startTestServer, type TestServer } from "../../support/server.ts";
 import { INTERVAL_MS, STEP_MS, type Watching, watch } from "../../support/watching.ts";
 
@@ -209,6 +218,76 @@ test("an absence rule on what a host sends is explained by the outage before it,
       [stays.agentId, "firing", true],
     ].sort(),
   );
+});
+
+test("an absence rule that judges what agents send says nothing of an outage of the collector between, and ends with it", async (t) => {
+  t.timeout(5 * MINUTE_MS);
+  await using at = await start();
+  const { server, owner, time } = at;
+  await server.client(SystemAlertService, owner.token).updateSystemAlertKind({
+    kind: SystemAlertKind.COLLECTOR_MISSED_HEARTBEATS,
+    recovery: durationFromMs(30_000),
+  });
+  await server.client(RuleService, owner.token).createRule({
+    settings: aboveBound("up", {
+      severity: Severity.CRITICAL,
+      condition: { case: "absence", value: { duration: durationFromMs(MINUTE_MS) } },
+    }),
+  });
+  const notified = await addChannel(server, owner);
+  const site = await addSite(server, owner, time, 3);
+  await using connection = connectDatabase(
+    { url: server.databaseUrl },
+    { log: silentLog, connections: 3 },
+  );
+  const named = site.hosts.map(({ agentId }) => ({
+    metric: "up",
+    labels: { "lumetry.agent_id": agentId },
+    fingerprint: Buffer.from(agentId),
+  }));
+  const ids = [
+    ...(
+      await connection.db
+        .transaction()
+        .execute((transaction) => insertSeries(transaction, owner.workspaceId, named))
+    ).values(),
+  ];
+  const reader = rulesReader({ log: silentLog });
+  /** Whoever lives sends a point as well, and the rules read what has come. */
+  const live = (living: Parameters<typeof site.live>[0]) => async (passedMs: number) => {
+    await site.live(living)(passedMs);
+    const ms = timestampMs(time.now());
+    const points = ids.filter((_, index) => living.hosts(index)).map((id) => [id, ms, 1] as const);
+    if (points.length > 0) {
+      await connection.pool.query(
+        `insert into segments (workspace_id, start_ms, end_ms, points, body)
+         values ($1, $2, $2, $3, $4)`,
+        [owner.workspaceId, ms, points.length, segmentOf(points.map((point) => [...point]))],
+      );
+    }
+    await readNow(reader, connection);
+  };
+  const ofRule = async () => (await time.alerts()).filter(({ origin }) => origin === "rule");
+
+  await time.pass(2 * MINUTE_MS, live(EVERYBODY));
+  t.deepEqual(await time.alerts(), []);
+  await time.pass(5 * MINUTE_MS, live(NOBODY));
+  const cause = (await time.alerts()).find(({ group_key }) => group_key === site.collectorId);
+  t.true(cause?.told);
+  t.deepEqual(
+    (await ofRule()).map(({ state, told, suppressed_by }) => [state, told, suppressed_by]),
+    site.hosts.map(() => ["firing", false, cause?.alert_id]),
+  );
+  t.is(await notified(), 1);
+
+  await time.pass(3 * MINUTE_MS, live(EVERYBODY));
+  const after = await time.alerts();
+  t.true(after.every(({ state }) => state === "resolved"));
+  t.deepEqual(
+    after.filter(({ told }) => told).map(({ group_key }) => group_key),
+    [site.collectorId],
+  );
+  t.is(await notified(), 2);
 });
 
 test("while all servers are down nobody is missed, and afterwards only who stays away", async (t) => {
