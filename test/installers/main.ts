@@ -21,8 +21,9 @@ const isChosen = (name: string) =>
 
 async function installTools(layer: Layer): Promise<void> {
   const missing: string[] = [];
-  for (const [command, debian] of Object.entries(layer.tools)) {
-    const { code } = await run("sh", ["-c", `command -v ${command}`]);
+  for (const [tool, debian] of Object.entries(layer.tools)) {
+    const isThere = tool.startsWith("/") ? "test -e" : "command -v";
+    const { code } = await run("sh", ["-c", `${isThere} ${tool}`]);
     if (code !== 0) missing.push(debian);
   }
   if (missing.length === 0) return;

@@ -15,7 +15,8 @@ import { must, run } from "./shell.ts";
 const linuxTargets = TARGETS.filter(({ name }) => name.startsWith("linux-"));
 const MACHINES: Record<string, string> = { x64: "X86-64", arm64: "AArch64" };
 /** Of the processor that this is not: what its programs load. */
-const FOREIGN = ["-L", "/usr/aarch64-linux-gnu"];
+const FOREIGN_ROOT = "/usr/aarch64-linux-gnu";
+const FOREIGN = ["-L", FOREIGN_ROOT];
 
 export const packages: Layer = {
   name: "Packages",
@@ -26,6 +27,8 @@ export const packages: Layer = {
     "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64",
     "qemu-aarch64-static": "qemu-user-static",
     "aarch64-linux-gnu-ld": "binutils-aarch64-linux-gnu",
+    [`${FOREIGN_ROOT}/lib/ld-linux-aarch64.so.1`]: "libc6-arm64-cross",
+    [`${FOREIGN_ROOT}/lib/libstdc++.so.6`]: "libstdc++6-arm64-cross",
   },
   async open() {
     const folder = await mkdtemp(path.join(tmpdir(), "lumetry-packages-"));

@@ -10,7 +10,7 @@ export interface Layer {
   name: string;
   /** What the names of its scenarios begin with, before a colon. */
   groups: string[];
-  /** Commands that have to be there, by the package of Debian's that has them. */
+  /** Commands, and files by their whole path, that have to be there, by the package of Debian's that has them. */
   tools: Record<string, string>;
   open(): Promise<{ scenarios: Scenario[] } & AsyncDisposable>;
 }
