@@ -45,7 +45,7 @@ export interface ClaimingOptions {
 /** The answer comes within the wait, and what the network takes; a line that is cut is noticed soon. */
 const NETWORK_MS = 4_000;
 /** An answer that the network alone keeps back is here by then. */
-const OVERDUE_MS = 500;
+const OVERDUE_MS = 1_000;
 /** While there is no room. */
 const LOOK_AGAIN_MS = 100;
 

@@ -5,6 +5,8 @@ import type { Clock } from "../../lib/clock.ts";
 /** A claim on one item of work. */
 export class Lease {
   readonly claim: { workId: string; claimToken: string; fence: bigint };
+  /** When it was asked for, on the monotonic clock. */
+  readonly sentAt: number;
   readonly #clock: Clock;
   readonly #lost = new AbortController();
   #from: number;
@@ -16,6 +18,7 @@ export class Lease {
    */
   constructor(item: WorkItem, sentAt: number, clock: Clock) {
     this.claim = { workId: item.workId, claimToken: item.claimToken, fence: item.fence };
+    this.sentAt = sentAt;
     this.#clock = clock;
     this.#from = this.#sinceBoot(sentAt);
     this.#lengthMs = item.lease ? durationMs(item.lease) : 0;

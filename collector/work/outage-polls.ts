@@ -4,7 +4,7 @@ import type { Source } from "./assignments.ts";
 
 const LOOK_EVERY_MS = 250;
 /** It takes so long until an outage is known; a slot that comes in that time is not lost. */
-const NOTICED_AFTER_MS = 4_000;
+const NOTICED_AFTER_MS = 4_500;
 /** A slot that the server hands out is here by then: it does so a second ahead. */
 const HANDED_OUT_BY_MS = 1_500;
 /** What was claimed by a call whose answer was lost is nobody's until that claim has run out. */
@@ -15,7 +15,8 @@ export interface OutagePollsOptions {
   /** Unix milliseconds on the server's clock, as well as it is known. */
   serverNow: () => number;
   /** Polls a source for a slot that nobody handed out. */
-  poll: (source: Source, slot: number) => void;
+  /** False when it cannot be polled now. */
+  poll: (source: Source, slot: number) => boolean;
   clock: Clock;
   onError: (error: unknown) => void;
 }
@@ -27,8 +28,8 @@ export const latestSlot = ({ intervalMs, phaseMs }: Source, now: number): number
 /**
  * Polls by the collector's own schedule while the server hands out nothing; afterwards still, of sources
  * whose claim was lost with an answer, until they are handed out again. Each slot once: none that was
- * handed out before, and none of the time in which the server would have. Only after a restart a slot may
- * be polled again, of which the server then takes one result.
+ * handed out before, and none of the time in which the server would have. Only after a restart, or when a
+ * lost claim has run out, a slot may be polled again, of which the server then takes one result.
  */
 export class OutagePolls {
   readonly #options: OutagePollsOptions;
@@ -40,6 +41,9 @@ export class OutagePolls {
   /** Of these the server has handed out nothing since, and until then it may be unable to. */
   #unheard = new Set<string>();
   #unheardUntil = 0;
+  /** When the server could be reached again, on its clock; and last in doubt, on the monotonic one. */
+  #endedAt = 0;
+  #doubtedAt = Number.NEGATIVE_INFINITY;
   #last = new Map<string, number>();
   #notBefore = new Map<string, number>();
 
@@ -54,6 +58,12 @@ export class OutagePolls {
   /** The server has not answered, and may have handed out what never arrived. */
   doubt(): void {
     this.#isInDoubt = true;
+    this.#doubtedAt = this.#options.clock.monotonic();
+  }
+
+  /** Whether the server was in doubt since a moment of the monotonic clock. */
+  wasInDoubtSince(ms: number): boolean {
+    return this.#doubtedAt >= ms;
   }
 
   /** The server cannot be reached. */
@@ -61,13 +71,15 @@ export class OutagePolls {
     this.#isOn = true;
   }
 
-  /** The server has handed out all that was due at this time of its clock. */
-  end(coveredUntil: number): void {
+  /** The server has handed out all that was due at this time of its clock; or it will not any more. */
+  end(coveredUntil: number, { isDeclined = false } = {}): void {
+    const { sources, serverNow } = this.#options;
     this.#isOn = false;
-    if (this.#isInDoubt) {
-      const { sources, serverNow } = this.#options;
+    if (isDeclined) this.#unheard.clear();
+    else if (this.#isInDoubt) {
       this.#unheard = new Set([...sources()].map(({ assignment }) => assignment.sourceId));
-      this.#unheardUntil = serverNow() + LOST_CLAIMS_LAST_MS;
+      this.#endedAt = serverNow();
+      this.#unheardUntil = this.#endedAt + LOST_CLAIMS_LAST_MS;
     }
     this.#isInDoubt = false;
     this.#coveredUntil = Math.max(this.#coveredUntil, coveredUntil);
@@ -111,13 +123,13 @@ export class OutagePolls {
       if (!this.#isOn && !isUnheard) continue;
       const slot = latestSlot(source, now);
       // Later than that, the reading would belong to the next slot rather.
-      if (now - slot > Math.max(source.intervalMs / 2, NOTICED_AFTER_MS)) continue;
-      if (!this.#isOn && now - slot < HANDED_OUT_BY_MS) continue;
+      const noticed = NOTICED_AFTER_MS + (isUnheard ? HANDED_OUT_BY_MS : 0);
+      if (now - slot > Math.max(source.intervalMs / 2, noticed)) continue;
+      if (!this.#isOn && now - Math.max(slot, this.#endedAt) < HANDED_OUT_BY_MS) continue;
       if ((slot <= this.#coveredUntil && !isUnheard) || slot <= (this.#last.get(sourceId) ?? 0))
         continue;
       if (slot < (this.#notBefore.get(sourceId) ?? 0)) continue;
-      this.#last.set(sourceId, slot);
-      poll(source, slot);
+      if (poll(source, slot)) this.#last.set(sourceId, slot);
     }
   }
 }

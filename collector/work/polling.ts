@@ -33,6 +33,8 @@ export interface PollingOptions {
   signal: AbortSignal;
 }
 
+const slotOf = ({ scheduledTime }: PollTask) => (scheduledTime ? timestampMs(scheduledTime) : 0);
+
 /** Makes the polls that were claimed, and those of an outage, and sees to it that each is told. */
 export class Polling {
   readonly #options: PollingOptions;
@@ -51,6 +53,15 @@ export class Polling {
     return Math.max(0, Math.min(MOST_HELD - held, MOST_IN_ONE_CALL));
   }
 
+  /** They are handed out, and taken on in a moment: nobody polls them unclaimed meanwhile. */
+  expect(items: readonly WorkItem[]): void {
+    const { assignments, outage } = this.#options;
+    for (const { task } of items) {
+      if (task.case !== "poll" || !assignments.get(task.value.sourceId)) continue;
+      outage.noteSlot(task.value.sourceId, slotOf(task.value));
+    }
+  }
+
   /** A poll that was claimed. */
   take(item: WorkItem, task: PollTask, lease: Lease): void {
     const { assignments, lane, outage, clock } = this.#options;
@@ -59,7 +70,7 @@ export class Polling {
       this.#giveBack(lease, "this collector has not heard of the assignment yet");
       return;
     }
-    const slot = task.scheduledTime ? timestampMs(task.scheduledTime) : 0;
+    const slot = slotOf(task);
     outage.noteSlot(task.sourceId, slot);
     const startInMs = item.startIn ? durationMs(item.startIn) : 0;
     const budgetMs = item.executionBudget ? durationMs(item.executionBudget) : source.timeoutMs;
@@ -88,12 +99,12 @@ export class Polling {
     else add();
   }
 
-  /** A poll that nobody handed out, since the server cannot be reached. */
-  takeUnclaimed(source: Source, slot: number): void {
+  /** A poll that nobody handed out, since the server cannot be reached; false when one of its source waits. */
+  takeUnclaimed(source: Source, slot: number): boolean {
     const { lane, outage, history, outageRuns, clock } = this.#options;
     const { sourceId } = source.assignment;
     const dueAt = clock.monotonic();
-    lane.add({
+    return lane.add({
       sourceId,
       dueAt,
       skipAfter: dueAt + Math.min(source.intervalMs, MOST_PATIENCE_MS),
@@ -161,6 +172,13 @@ export class Polling {
       inBrief: { outcome: { case: "reading", value: briefly(reading) }, ...backOff },
       // What cannot be told under its claim is told like the polls of an outage.
       onUntold: () => this.#keep(outageRuns.add(sourceId, slot, reading)),
+      // A claim that was taken back while the server was in doubt leaves its slot empty. At other times
+      // it was ended on purpose: the source was changed or paused, and the reading is void.
+      onTakenBack: () => {
+        if (outage.wasInDoubtSince(lease.sentAt)) {
+          this.#keep(outageRuns.add(sourceId, slot, reading));
+        }
+      },
     });
   }
 

@@ -16,8 +16,10 @@ export interface Finished {
   report: Omit<Report, "claim" | "$typeName" | "$unknown">;
   /** About, on the wire. */
   bytes: number;
-  /** When it cannot be told under its claim any more: the server was out of reach for too long, or took it back. */
+  /** When it cannot be told under its claim any more: the server was out of reach for too long. */
   onUntold?: () => void;
+  /** When the claim is not held any more: it ran out, or the server ended it. */
+  onTakenBack?: () => void;
   /** What to say in its place when the server cannot take it as it is. */
   inBrief?: Omit<Report, "claim" | "$typeName" | "$unknown">;
 }
@@ -145,8 +147,7 @@ export class Reporting {
         if (reason === undefined || reason === Reason.CLAIM_SPENT) this.#counts.accepted += 1;
         else {
           this.#counts.stale += 1;
-          // It was taken back while the server was out of reach: its slot may still be empty.
-          if (reason === Reason.STALE_CLAIM) finished.onUntold?.();
+          if (reason === Reason.STALE_CLAIM) finished.onTakenBack?.();
         }
         this.#counts.refusedPoints += Number(result?.written?.refusedPoints ?? 0n);
       }

@@ -226,7 +226,7 @@ export class Work implements AsyncDisposable {
         onOutage: () => void this.#noteOutage(OUTAGE_AFTER_MS),
         // It has been waited for as long as that already.
         onOverdue: () => void this.#noteOutage(0),
-        onDeclined: () => this.#noteReached(this.#serverNow()),
+        onDeclined: () => this.#noteReached(this.#serverNow(), { isDeclined: true }),
       },
       signal,
     );
@@ -281,22 +281,30 @@ export class Work implements AsyncDisposable {
   }
 
   /** Whatever was due until then is the server's business. */
-  #noteReached(coveredUntil: number): void {
+  #noteReached(coveredUntil: number, options: { isDeclined: boolean }): void {
     this.#doubt?.abort();
     this.#doubt = undefined;
-    this.#outage.end(coveredUntil);
+    this.#outage.end(coveredUntil, options);
   }
 
   async #takePolls(answer: ClaimWorkResponse, sentAt: number, signal: AbortSignal): Promise<void> {
     const { work, processId, offset, clock } = this.#parts;
     this.#granted = answer.capabilities;
     this.#assignments.offsetMs = offset.current() ?? this.#assignments.offsetMs;
-    this.#noteReached(this.#serverNow() - (clock.monotonic() - sentAt));
+    const isDeclined = !this.#may(Capability.POLL_SOURCE);
+    this.#noteReached(this.#serverNow() - (clock.monotonic() - sentAt), { isDeclined });
     this.#outageRuns.hurry();
     const leases = answer.items.map((item) => this.#hold(item, sentAt));
     const isNews = answer.assignmentsRevision !== this.#assignments.revision;
-    if (this.#may(Capability.POLL_SOURCE) && isNews) {
-      await this.#assignments.sync(work, processId, signal);
+    if (!isDeclined && isNews) {
+      this.#polling.expect(answer.items);
+      try {
+        await this.#assignments.sync(work, processId, signal);
+      } catch (error) {
+        // Nobody polls them, so nobody renews their claims: they are handed out again.
+        for (const lease of leases) this.#leases.release(lease);
+        throw error;
+      }
     }
     this.#takePolicy(answer);
     for (const [index, item] of answer.items.entries()) {

@@ -34,6 +34,8 @@ export function enrollmentText(
         given,
         () => `--enroll-token-file ${quoted(tokenFile)}`,
       );
+      // A server of another version may write it otherwise: rather no command than one that shows it.
+      if (commands.linux.includes(token.secret)) commands.linux = "";
     }
     token.secret = "";
   }

@@ -82,7 +82,9 @@ export function commandsText(commands: InstallCommands | undefined, terminal: Te
   const { linux, windows, program, relays, notes } = commands;
   const block = (title: string, text: string) => {
     const lines = plainLines(text).split("\n");
-    return `${title}\n\n${lines.map((line) => `  ${terminal.paint(line, "bold")}`).join("\n")}`;
+    // A document within a command ends where a line is its mark and nothing else.
+    const indent = text.includes("<<") ? "" : "  ";
+    return `${title}\n\n${lines.map((line) => `${indent}${terminal.paint(line, "bold")}`).join("\n")}`;
   };
   const via =
     relays.length > 0 ? `, through ${relays.map(({ url }) => plain(url)).join(", ")}` : "";

@@ -51,7 +51,7 @@ export async function writeEarly(
     throw new Error("the table of pages is not as early.ts reads it");
   }
   const script = `(${ask})(${JSON.stringify(pages)},${JSON.stringify(files)})`;
-  const hash = createHash("sha256").update(script).digest("hex").slice(0, 8);
+  const hash = createHash("sha256").update(script).digest("hex").slice(0, 8).toUpperCase();
   const name = `early-${hash}.js`;
   await writeFile(path.join(assets, name), script);
   return name;
@@ -59,7 +59,7 @@ export async function writeEarly(
 
 /** What it does in the browser; of several pages that fit, the first is taken, as the router does. */
 const ask = `(pages, files) => {
-  const given = location.pathname.split("/");
+  const given = location.pathname.replace(/(.)\\/$/, "$1").split("/");
   const fits = (parts) =>
     parts.length === given.length && parts.every((part, at) => part[0] === ":" || part === given[at]);
   const [, needed = []] = pages.find(([path]) => fits(path.split("/"))) ?? [];

@@ -71,7 +71,7 @@ export function chunkReader(parts: ChunkParts): Reader {
         await breathe();
       }
       const oldestMs = clock.now() - retentionMs;
-      const { blocks, expired } = await packFresh(points.pieces(), oldestMs);
+      const { blocks, expired } = await packFresh(points.pieces(), oldestMs, signal);
       return async (transaction) => {
         await insertFresh(transaction, workspaceId, 0, blocks);
         await noteSenders(transaction, workspaceId, senders);
@@ -87,9 +87,10 @@ export function chunkReader(parts: ChunkParts): Reader {
 export async function packFresh(
   pieces: readonly Piece[],
   oldestMs: number,
+  signal?: AbortSignal,
 ): Promise<{ blocks: NewBlock[]; expired: number }> {
   let expired = 0;
-  const breathe = makeBreath();
+  const breathe = makeBreath(signal);
   const places = new Map<string, { windowStart: number; bucket: number; pieces: Piece[] }>();
   for (const whole of pieces) {
     for (const { windowStart, piece } of cutByWindow(whole)) {

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { TransportProvider } from "@connectrpc/connect-query";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Suspense, useEffect, useState } from "react";
-import { Route, Switch } from "wouter";
+import { Route, Switch, useLocation } from "wouter";
 import { queryClient } from "./client/live.ts";
 import { SelfProvider, startOver, useWhoIsThere } from "./client/session.tsx";
 import { transport, whenSignedOut } from "./client/transport.ts";
@@ -59,14 +59,16 @@ function Door() {
   return setup.data.completed ? <SignIn /> : <SetUp />;
 }
 
-/** Whether the page that was asked for is there, or will not come. */
+/** Whether the page that was asked for first is there, will not come, or is not wanted any longer. */
 function useFirstPage(): boolean {
+  const [at] = useLocation();
+  const [first] = useState(at);
   const [isThere, setThere] = useState(false);
   useEffect(() => {
     const settle = () => setThere(true);
     (pageAt(location.pathname)?.load() ?? Promise.resolve()).then(settle, settle);
   }, []);
-  return isThere;
+  return isThere || at !== first;
 }
 
 function Inside() {

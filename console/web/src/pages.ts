@@ -197,7 +197,7 @@ export const PAGES: PageEntry[] = [
 
 /** The entry of a path as the address bar has it: the first that fits, as the router takes it. */
 export function pageAt(pathname: string): PageEntry | undefined {
-  const given = pathname.split("/");
+  const given = pathname.replace(/(.)\/$/, "$1").split("/");
   return PAGES.find(({ path }) => {
     const parts = path.split("/");
     return (

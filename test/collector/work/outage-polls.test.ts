@@ -19,11 +19,16 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 function scene(sources: Source[], start = 1_700_000_000_000) {
   const clock = makeManualClock(start);
   const polled: [string, number][] = [];
+  const busy = new Set<string>();
   const stop = new AbortController();
   const polls = new OutagePolls({
     sources: () => sources,
     serverNow: () => clock.now(),
-    poll: ({ assignment }, slot) => polled.push([assignment.sourceId, slot]),
+    poll: ({ assignment }, slot) => {
+      if (busy.has(assignment.sourceId)) return false;
+      polled.push([assignment.sourceId, slot]);
+      return true;
+    },
     clock,
     onError: (error) => {
       throw error;
@@ -36,7 +41,7 @@ function scene(sources: Source[], start = 1_700_000_000_000) {
       await settle();
     }
   };
-  return { clock, polled, polls, stop, pass };
+  return { clock, polled, busy, polls, stop, pass };
 }
 
 test("in an outage every slot of every source is polled once, and none that the server handed out", async (t) => {
@@ -127,5 +132,35 @@ test("what the server handed out in an answer that was lost is polled on, until 
   polls.end(clock.now());
   await pass(20_000);
   t.deepEqual(polled, []);
+  stop.abort();
+});
+
+test("a server that declines ends it at once; one that comes back has a moment to hand out what is due", async (t) => {
+  const { clock, polled, polls, stop, pass } = scene([sourceOf("a", 10_000, 0)]);
+  polls.doubt();
+  polls.end(clock.now(), { isDeclined: true });
+  await pass(30_000);
+  t.deepEqual(polled, []);
+
+  const slot = latestSlot(sourceOf("a", 10_000, 0), clock.now());
+  await pass(3_000);
+  polls.doubt();
+  polls.end(clock.now());
+  await pass(1_000);
+  t.deepEqual(polled, []);
+  await pass(1_000);
+  t.deepEqual(polled, [["a", slot]]);
+  stop.abort();
+});
+
+test("a slot that could not be polled at once is tried again", async (t) => {
+  const { polled, busy, polls, stop, pass } = scene([sourceOf("a", 10_000, 0)]);
+  busy.add("a");
+  polls.begin();
+  await pass(11_000);
+  t.deepEqual(polled, []);
+  busy.clear();
+  await pass(500);
+  t.is(polled.length, 1);
   stop.abort();
 });

@@ -79,16 +79,17 @@ test("where there is an installer, the command that installs the collector is sh
   t.not(token, "", stderr);
   t.regex(
     stdout,
-    /\n {2}curl -fsSL \\\n {4}https:\/\/downloads\.example\.com\/agent\/install\.sh \|\n {4}sudo bash -s -- \\\n {4}--component collector \\\n/,
+    // A document in it ends with a line that is its mark alone.
+    /\nPEM\ncurl -fsSL \\\n {2}https:\/\/downloads\.example\.com\/agent\/install\.sh \|\n {2}sudo bash -s -- \\\n {2}--component collector \\\n/,
   );
-  t.true(stdout.includes(`    --enroll-token ${token}`));
+  t.true(stdout.includes(`  --enroll-token ${token}`));
   t.regex(stdout, /\. To start it by hand, run on the host:\n/);
 
   // A name that a shell would take apart, and that a replacement would.
   const file = path.join(shell.home, "its $& token");
   const replace = ["collectors", "replace-token", "db-7", "--write-token"];
   const moved = await shell.lumetry([...replace, file], by);
-  t.true(moved.stdout.includes(`    --enroll-token-file '${file}'`), moved.stdout + moved.stderr);
+  t.true(moved.stdout.includes(`  --enroll-token-file '${file}'`), moved.stdout + moved.stderr);
   t.true(moved.stdout.includes(`--enrollment-token-file '${file}'`));
   t.notRegex(moved.stdout, /lmtce_/);
 

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   type RuleSettings_Day as Day,
   RuleSettings_Direction as Direction,
@@ -9,6 +9,7 @@ import {
 import { Severity } from "../../../../../gen/lumetry/v1/severity_pb.js";
 import { readAggregation, readGrouping } from "../../words/combinations.ts";
 import type { Matcher } from "../../words/labels.ts";
+import { typedSeconds } from "../../words/spans.ts";
 import { aggregationWord, groupingWord } from "./combination-words.ts";
 
 export type Condition = "threshold" | "absence" | "rateOfChange";
@@ -101,8 +102,6 @@ export function draftOf(settings: RuleSettings): RuleDraft {
   };
 }
 
-const seconds = (text: string) => durationFromMs(Math.round(Number(text) * 1000));
-
 /** In the terms of the contract; undefined while something that is needed is missing. */
 export function settingsOf(draft: RuleDraft): RuleSettings | undefined {
   const { condition, direction, metric } = draft;
@@ -117,7 +116,7 @@ export function settingsOf(draft: RuleDraft): RuleSettings | undefined {
     displayName: draft.displayName,
     metric: metric.trim(),
     matchers: draft.matchers,
-    ...(!isAbsence && { window: seconds(draft.windowS), for: seconds(draft.forS) }),
+    ...(!isAbsence && { window: typedSeconds(draft.windowS), for: typedSeconds(draft.forS) }),
     ...(aggregation && {
       aggregation: aggregation.operation,
       quantile: aggregation.quantile,
@@ -126,7 +125,7 @@ export function settingsOf(draft: RuleDraft): RuleSettings | undefined {
       grouping: { operation: grouping.operation, quantile: grouping.quantile, labels },
     }),
     condition: isAbsence
-      ? { case: "absence", value: { duration: seconds(draft.absenceS) } }
+      ? { case: "absence", value: { duration: typedSeconds(draft.absenceS) } }
       : condition === "threshold"
         ? {
             case: "threshold",

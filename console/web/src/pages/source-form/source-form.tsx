@@ -1,4 +1,4 @@
-import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { useMutation } from "@connectrpc/connect-query";
 import { type FormEvent, useState } from "react";
 import { useLocation } from "wouter";
@@ -18,10 +18,10 @@ import { Section } from "../../ui/page.tsx";
 import { PairsField } from "../../ui/pairs.tsx";
 import { say } from "../../ui/toast.tsx";
 import { KINDS, type KindName } from "../../words/sources.ts";
+import { typedSeconds } from "../../words/spans.ts";
 import { JsonSettings } from "./json-settings.tsx";
 
 const KIND_NAMES = Object.keys(KINDS) as KindName[];
-const seconds = (text: string) => durationFromMs(Math.round(Number(text) * 1000));
 const secondsText = (duration: Source["interval"], otherwise: string) =>
   duration ? String(durationMs(duration) / 1000) : otherwise;
 
@@ -62,8 +62,8 @@ export function SourceForm({ source }: { source: Source | undefined }) {
       displayName,
       zoneId,
       settings,
-      interval: seconds(interval),
-      timeout: seconds(timeout),
+      interval: typedSeconds(interval),
+      timeout: typedSeconds(timeout),
       ...(secrets && { secrets }),
     };
     const done = source
@@ -81,7 +81,7 @@ export function SourceForm({ source }: { source: Source | undefined }) {
     settings &&
     start({
       case: "draft",
-      value: { zoneId, settings, timeout: seconds(timeout), ...(secrets && { secrets }) },
+      value: { zoneId, settings, timeout: typedSeconds(timeout), ...(secrets && { secrets }) },
     });
   const error = create.error ?? update.error;
 

@@ -28,14 +28,16 @@ export function KindCard(props: {
   const { watched, settings, defaults, mayChange, onChange } = props;
   const { kind, title, description } = watched;
   const changeButton = useRef<HTMLButtonElement>(null);
+  /** What the reset that was asked for takes away: by its answer the page may have heard of it. */
+  const undo = useRef<ReturnType<typeof changeOf>>(undefined);
   const update = useMutation(SystemAlertService.method.updateSystemAlertKind);
   const reset = useMutation(SystemAlertService.method.resetSystemAlertKind, {
     onSuccess: () => {
-      const undo = changeOf(kind, draftOf(settings), draftOf(defaults));
+      const change = undo.current;
       say(`${title} is watched as Lumetry comes with it.`, {
         label: "Undo",
         run: async () => {
-          if (undo) await update.mutateAsync(undo);
+          if (change) await update.mutateAsync(change);
           queryClient.invalidateQueries();
         },
       });
@@ -63,7 +65,10 @@ export function KindCard(props: {
                 kind="quiet"
                 busy={reset.isPending}
                 aria-label={`Reset ${title}`}
-                onClick={() => reset.mutate({ kind })}
+                onClick={() => {
+                  undo.current = changeOf(kind, draftOf(settings), draftOf(defaults));
+                  reset.mutate({ kind });
+                }}
               >
                 Reset
               </Button>

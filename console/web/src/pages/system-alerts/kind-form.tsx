@@ -39,7 +39,9 @@ export function KindForm(props: {
   const now = draftOf(settings);
   const isOverdue = !isSame(kind, now, before);
   const mistakes = mistakesOf(draft);
-  const change = changeOf(kind, draft, before);
+  // What cannot be read has no form in the contract.
+  const isRight = Object.keys(mistakes).length === 0;
+  const change = isRight ? changeOf(kind, draft, before) : undefined;
   const save = async () => {
     setFailure(undefined);
     setLooking(true);
@@ -60,7 +62,7 @@ export function KindForm(props: {
       submit="Save"
       pending={update.isPending || looking}
       error={update.error ?? failure}
-      ready={change !== undefined && !isOverdue && Object.keys(mistakes).length === 0}
+      ready={change !== undefined && !isOverdue}
       onSubmit={() => void save().catch(setFailure)}
     >
       <p className="soft">{description}</p>
