@@ -92,7 +92,7 @@ async function moveSources(
   moves: readonly Move[],
 ): Promise<void> {
   const sourceIds = moves.map(({ sourceId }) => sourceId);
-  await endAssignments(queries, workspaceId, sourceIds);
+  await endAssignments(queries, workspaceId, sourceIds, { moved: true });
   await queries.query(
     `with moves as (
        select source_id, collector_id,
@@ -129,22 +129,26 @@ const OPEN = `open as (
   where workspace_id = $1 and source_id = any($2::text[]) and ended_at is null
 )`;
 
-/** Ends who polls these sources, whoever that is; nobody has them then. Under the lock of the zone. */
+/**
+ * Ends who polls these sources, whoever that is; nobody has them then. `moved` when somebody else is given
+ * them: who had them may not hear of it, and polls on. Under the lock of the zone.
+ */
 export async function endAssignments(
   queries: Queries,
   workspaceId: string,
   sourceIds: readonly string[],
+  { moved = false } = {},
 ): Promise<void> {
   await queries.query(
     `with ${OPEN}, ${reviseWorkers("open")}, ended as (
-       update source_assignments as assignment set ended_at = wall_clock(),
+       update source_assignments as assignment set ended_at = wall_clock(), moved = $3,
          revision = coalesce(before + place, revision)
        from open left join revised using (collector_id)
        where assignment.workspace_id = $1 and assignment.assignment_id = open.assignment_id
      )
      update work_items set assigned_to = null
      where workspace_id = $1 and subject_id = any($2::text[])`,
-    [workspaceId, sourceIds],
+    [workspaceId, sourceIds, moved],
   );
 }
 

@@ -9,6 +9,7 @@ export interface AssignmentTables {
     revision: bigint;
     started_at: Filled<Date>;
     ended_at: Time | null;
+    moved: Filled<boolean>;
   };
   plan_requests: {
     workspace_id: string;

@@ -83,7 +83,11 @@ export async function takeOutageRuns(
   return verdicts;
 }
 
-/** The places of the runs for whose time the collector held the assignment. */
+/**
+ * The places of the runs for whose time the collector held the assignment; or had held it, and knew no
+ * better: another one was given the source and may be as cut off, so that nobody else filled the slot.
+ * What was ended for good since (paused, taken to another zone) is nobody's.
+ */
 async function findHeld(
   queries: Queries,
   workspaceId: string,
@@ -102,7 +106,11 @@ async function findHeld(
           where assignment.workspace_id = $1 and assignment.source_id = given.source_id
             and assignment.collector_id = $2
             and assignment.started_at <= to_timestamp(slot_ms / 1000)
-            and (ended_at is null or ended_at > to_timestamp(slot_ms / 1000)))
+            and (ended_at is null or ended_at > to_timestamp(slot_ms / 1000)
+              or moved and not exists (select from source_assignments as later
+                where later.workspace_id = $1 and later.source_id = given.source_id
+                  and later.started_at >= assignment.started_at
+                  and later.ended_at <= to_timestamp(slot_ms / 1000) and not later.moved)))
       order by given.place`,
     values: [workspaceId, collectorId, runs.map(({ sourceId }) => sourceId), slots],
   });

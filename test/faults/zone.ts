@@ -27,7 +27,7 @@ export interface ZoneFaults {
   sources: number;
   /** How many intervals the zone is cut off, and then one of its collectors. */
   polls: number;
-  /** The lease of the one that is cut off ends at once, as if it had been silent for as long as it lasts. */
+  /** Leases of those that are cut off end at once, as if they had been silent for as long as they last. */
   hurried: boolean;
 }
 
@@ -93,6 +93,10 @@ export async function faultZone(plan: ZoneFaults): Promise<ZoneOutcome> {
       );
       return own.length === plan.sources / 2 && all.every(isUpToDate);
     });
+  const allAreWith = ({ installation: { collectorId } }: Member) =>
+    eventually("one collector has them all", async () =>
+      (await show()).every(({ assignedCollectorId }) => assignedCollectorId === collectorId),
+    );
   /** Every source is polled so many times more, by whomever. */
   const polled = (times: number) => {
     const wanted = sourceIds.map((_, at) => (hits.get(`/${at}`) ?? 0) + times);
@@ -107,6 +111,12 @@ export async function faultZone(plan: ZoneFaults): Promise<ZoneOutcome> {
 
   // One of them finds that nobody listens; for the other the line is silent.
   await Promise.all([one.proxy.refuse(), other.proxy.hang()]);
+  if (plan.hurried) {
+    // The sources of the first to be missed are given to the other, which is as cut off.
+    await loseLease(server, one.installation.collectorId);
+    await allAreWith(other);
+    await loseLease(server, other.installation.collectorId);
+  }
   await polled(plan.polls);
   await Promise.all([one.proxy.pass(), other.proxy.pass()]);
   other.proxy.cut();
@@ -116,11 +126,7 @@ export async function faultZone(plan: ZoneFaults): Promise<ZoneOutcome> {
   await other.proxy.hang();
   await polled(plan.polls);
   if (plan.hurried) await loseLease(server, other.installation.collectorId);
-  await eventually("the one that is left polls them all", async () =>
-    (await show()).every(
-      ({ assignedCollectorId }) => assignedCollectorId === one.installation.collectorId,
-    ),
-  );
+  await allAreWith(one);
   await polled(plan.polls - 1);
   await other.proxy.pass();
   other.proxy.cut();

@@ -179,7 +179,7 @@ const runsOf = (sourceId: string, fromMs: number, count: number, value: number) 
     reading: { up: true, series: [{ metric: "outage", points: [{ value }] }] },
   }));
 
-test("runs of an outage fill the slots of the time in which the source was theirs, once", async (t) => {
+test("runs of an outage fill the slots of sources that were theirs, once, and those that whoever came after left open", async (t) => {
   const zone = await addZone();
   const [cut, heir] = [await addWorker(server, zone), await addWorker(server, zone)];
   await cut.claim();
@@ -219,8 +219,8 @@ test("runs of an outage fill the slots of the time in which the source was their
     0,
     0,
     0,
-    Reason.NOT_ALLOWED,
-    Reason.NOT_ALLOWED,
+    0,
+    0,
   ]);
   t.deepEqual(
     await offer(cut, mine),
@@ -232,7 +232,9 @@ test("runs of an outage fill the slots of the time in which the source was their
     mine.map(() => Reason.NOT_ALLOWED),
     "not theirs",
   );
-  t.deepEqual(await offer(heir, runsOf(sourceId, now - 5 * minute, 1, 2)), [0]);
+  t.deepEqual(await offer(heir, runsOf(sourceId, now - 5 * minute, 1, 2)), [Reason.SLOT_TAKEN]);
+  t.deepEqual(await offer(heir, runsOf(sourceId, now - 4 * minute, 1, 2)), [0]);
+  t.deepEqual(await offer(cut, runsOf(sourceId, now - 4 * minute, 1, 1)), [Reason.SLOT_TAKEN]);
   t.deepEqual(await offer(heir, runsOf(sourceId, now + 10 * minute, 1, 2)), [Reason.NOT_ALLOWED]);
 
   const { series } = await server.client(MetricQueryService, owner.token).queryRange({
@@ -245,11 +247,21 @@ test("runs of an outage fill the slots of the time in which the source was their
   });
   t.deepEqual(
     series.flatMap(({ points }) => points.map(({ value }) => value)),
-    [1, 1, 1, 2],
+    [1, 1, 1, 1, 1, 2],
   );
   const { source } = await server.client(SourceService, owner.token).getSource({ sourceId });
-  t.is(source?.poll?.filledPolls, 4n);
-  t.is(source?.poll?.staleReports, 3n + 3n + 3n + 1n);
+  t.is(source?.poll?.filledPolls, 6n);
+  t.is(source?.poll?.staleReports, 1n + 3n + 3n + 1n + 1n + 1n);
+
+  // Three minutes ago it was paused: what is offered of later is nobody's.
+  await server.client(SourceService, owner.token).pauseSource({ sourceId });
+  await server.sql(
+    `update source_assignments set ended_at = wall_clock() - interval '3 minutes'
+     where source_id = $1 and not moved`,
+    [sourceId],
+  );
+  t.deepEqual(await offer(cut, runsOf(sourceId, now - 2 * minute, 1, 1)), [Reason.NOT_ALLOWED]);
+  t.deepEqual(await offer(cut, runsOf(sourceId, now - 4 * minute + 5_000, 1, 1)), [0]);
 });
 
 test("of two collectors that offer the same slot at once, one fills it", async (t) => {

@@ -660,8 +660,9 @@ export declare const WorkService: GenService<{
   /**
    * ReportOutageRuns offers polls that were run without a claim, while the
    * server could not be reached. A run is stored if the caller held the
-   * assignment at the scheduled time and no result was accepted for it;
-   * otherwise it is refused with NOT_ALLOWED or SLOT_TAKEN, and counted.
+   * assignment at the scheduled time, or had lost it only to another collector
+   * by then, and no result was accepted for it; otherwise it is refused with
+   * NOT_ALLOWED or SLOT_TAKEN, and counted.
    *
    * @generated from rpc lumetry.edge.v1.WorkService.ReportOutageRuns
    */
