@@ -20,19 +20,18 @@ import { startServerProcess } from "../support/server-process.ts";
 import { startHttpTarget } from "../support/target.ts";
 import { addSource } from "../support/worker.ts";
 
-/** The shortest that there is. */
-const INTERVAL_MS = 5_000;
-
 export interface ZoneFaults {
   sources: number;
+  /** How often each is polled. */
+  intervalMs: number;
   /** How many intervals the zone is cut off, and then one of its collectors. */
   polls: number;
   /** Leases of those that are cut off end at once, as if they had been silent for as long as they last. */
   hurried: boolean;
 }
 
-const HOUR: ZoneFaults = { sources: 40, polls: 3_600_000 / INTERVAL_MS, hurried: false };
-export const SHORT: ZoneFaults = { sources: 6, polls: 2, hurried: true };
+/** With the shortest interval that there is. */
+export const SHORT: ZoneFaults = { sources: 6, intervalMs: 5_000, polls: 2, hurried: true };
 
 export interface ZoneOutcome {
   /** Slots with a result, of all sources; and how many of them were filled afterwards. */
@@ -75,7 +74,7 @@ export async function faultZone(plan: ZoneFaults): Promise<ZoneOutcome> {
     const http = { url: `${target.url}/${at}` };
     const { sourceId } = await addSource(server, owner, {
       settings: { kind: { case: "prometheusScrape", value: { http } } },
-      interval: durationFromMs(INTERVAL_MS),
+      interval: durationFromMs(plan.intervalMs),
     });
     sourceIds.push(sourceId);
   }
@@ -91,7 +90,10 @@ export async function faultZone(plan: ZoneFaults): Promise<ZoneOutcome> {
       const own = all.filter(
         ({ assignedCollectorId }) => assignedCollectorId === one.installation.collectorId,
       );
-      return own.length === plan.sources / 2 && all.every(isUpToDate);
+      return (
+        own.length === plan.sources / 2 &&
+        all.every((source) => isUpToDate(source, plan.intervalMs))
+      );
     });
   const allAreWith = ({ installation: { collectorId } }: Member) =>
     eventually("one collector has them all", async () =>
@@ -103,7 +105,7 @@ export async function faultZone(plan: ZoneFaults): Promise<ZoneOutcome> {
     return eventually(
       `all sources are polled ${times} times more`,
       () => wanted.every((want, at) => (hits.get(`/${at}`) ?? 0) >= want),
-      60_000 + times * INTERVAL_MS * 2,
+      60_000 + times * plan.intervalMs * 2,
     );
   };
   await shared();
@@ -124,10 +126,10 @@ export async function faultZone(plan: ZoneFaults): Promise<ZoneOutcome> {
   await polled(1);
 
   await other.proxy.hang();
-  await polled(plan.polls);
+  await polled(Math.ceil(plan.polls / 2));
   if (plan.hurried) await loseLease(server, other.installation.collectorId);
   await allAreWith(one);
-  await polled(plan.polls - 1);
+  await polled(Math.floor(plan.polls / 2));
   await other.proxy.pass();
   other.proxy.cut();
   await shared();
@@ -136,17 +138,17 @@ export async function faultZone(plan: ZoneFaults): Promise<ZoneOutcome> {
   return await eventually(
     "what is known is told",
     async () => {
-      const outcome = await judge(server, owner, await show());
+      const outcome = await judge(server, owner, await show(), plan.intervalMs);
       return outcome.wrongs.length === 0 && outcome;
     },
     20_000,
-  ).catch(async () => judge(server, owner, await show()));
+  ).catch(async () => judge(server, owner, await show(), plan.intervalMs));
 }
 
 /** Its last slot is not long ago. */
-const isUpToDate = ({ poll: polls }: Source): boolean =>
+const isUpToDate = ({ poll: polls }: Source, intervalMs: number): boolean =>
   polls?.lastScheduledTime !== undefined &&
-  timestampMs(polls.lastScheduledTime) > Date.now() - 2 * INTERVAL_MS;
+  timestampMs(polls.lastScheduledTime) > Date.now() - 2 * intervalMs;
 
 async function loseLease(server: AnyServer, collectorId: string): Promise<void> {
   await server.sql("update workers set lease_until = wall_clock() where collector_id = $1", [
@@ -158,6 +160,7 @@ async function judge(
   server: AnyServer,
   owner: Owner,
   sources: readonly Source[],
+  intervalMs: number,
 ): Promise<ZoneOutcome> {
   const wrongs: string[] = [];
   let [slots, filled] = [0, 0];
@@ -177,8 +180,8 @@ async function judge(
       if (series.length !== 1) say(`${series.length} series`);
       for (const [at, time] of times.entries()) {
         const before = times[at - 1];
-        if (before === undefined || time === before + INTERVAL_MS) continue;
-        const beforeEnd = (until - before) / INTERVAL_MS;
+        if (before === undefined || time === before + intervalMs) continue;
+        const beforeEnd = (until - before) / intervalMs;
         say(`${time - before} ms between two slots, ${beforeEnd} slots before the last`);
       }
       if (metric !== "up") continue;
@@ -196,12 +199,18 @@ async function judge(
 export async function run(argv: string[]): Promise<boolean> {
   const { values } = parseArgs({
     args: argv,
-    options: { minutes: { type: "string", default: "60" }, sources: { type: "string" } },
+    options: {
+      minutes: { type: "string", default: "60" },
+      sources: { type: "string", default: "40" },
+      "interval-seconds": { type: "string", default: "5" },
+    },
   });
+  const intervalMs = Number(values["interval-seconds"]) * 1_000;
   const outcome = await faultZone({
-    ...HOUR,
-    polls: Math.ceil((Number(values.minutes) * 60_000) / INTERVAL_MS),
-    ...(values.sources && { sources: 2 * Math.ceil(Number(values.sources) / 2) }),
+    sources: 2 * Math.ceil(Number(values.sources) / 2),
+    intervalMs,
+    polls: Math.ceil((Number(values.minutes) * 60_000) / intervalMs),
+    hurried: false,
   });
   const { slots, filled, wrongs } = outcome;
   console.log(`${slots} slots have a result, ${filled} of them were filled afterwards`);
