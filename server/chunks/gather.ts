@@ -82,15 +82,15 @@ export function gather(options: GatherOptions = {}): Gathering {
       let sender: string | undefined;
       let seriesIds: number[] = [];
       // The check of all of it comes first, so that a damaged one adds nothing.
-      for (const { batch, seriesId, count, ...run } of readSegment(body, wants)) {
+      readSegment(body, wants, ({ batch, seriesId, count, times: newTimes, values: newValues }) => {
         if (onBatch && batch.senderId !== sender) {
           if (sender !== undefined) onBatch(sender, seriesIds);
           sender = batch.senderId;
           seriesIds = [];
         }
         if (onBatch) seriesIds.push(seriesId);
-        add(seriesId, count, run.times, run.values);
-      }
+        add(seriesId, count, newTimes, newValues);
+      });
       if (sender !== undefined) onBatch?.(sender, seriesIds);
     },
 

@@ -44,6 +44,8 @@ export interface PointLog extends AsyncDisposable {
 export interface LogLimits {
   /** Commits under way at a time; while they last, what arrives is gathered for the next. */
   commits: number;
+  /** Least that has to wait for a commit beside another: few batches are cheaper together. */
+  besideBytes: number;
   /** Most that one commit takes, so that none lasts long. */
   commitBytes: number;
   commitBatches: number;
@@ -54,6 +56,7 @@ export interface LogLimits {
 
 const LIMITS: LogLimits = {
   commits: 2,
+  besideBytes: 256 << 10,
   commitBytes: 8 << 20,
   commitBatches: 512,
   waitingBytes: 128 << 20,
@@ -90,7 +93,7 @@ export function makePointLog(
     onCommit?: (bytes: number, batches: number) => void;
   } = {},
 ): PointLog {
-  const { commits, commitBytes, commitBatches, waitingBytes, workspaceBytes } = {
+  const { commits, besideBytes, commitBytes, commitBatches, waitingBytes, workspaceBytes } = {
     ...LIMITS,
     ...options.limits,
   };
@@ -98,6 +101,8 @@ export function makePointLog(
   const underWay = new Map<string, Entry>();
   const weights = new Map<string, number>();
   let weight = 0;
+  /** What the queue weighs: all but what is being committed. */
+  let queued = 0;
   let committing = 0;
   let closed: PromiseWithResolvers<void> | undefined;
 
@@ -109,7 +114,7 @@ export function makePointLog(
   };
 
   const leave = (entry: Entry) => {
-    queue.delete(entry);
+    if (queue.delete(entry)) queued -= entry.bytes;
     if (entry.key !== undefined) underWay.delete(entry.key);
     weigh(entry.batch.workspaceId, -entry.bytes);
   };
@@ -171,12 +176,16 @@ export function makePointLog(
     for (const entry of group) {
       entry.begun = true;
       queue.delete(entry);
+      queued -= entry.bytes;
     }
     return group;
   };
 
   const commitNext = () => {
-    while (committing < commits && queue.size > 0) {
+    while (
+      queue.size > 0 &&
+      (committing === 0 || (committing < commits && queued >= besideBytes))
+    ) {
       const group = takeGroup();
       committing += 1;
       void commit(group).then(() => {
@@ -228,6 +237,7 @@ export function makePointLog(
       const entry: Entry = { batch, key, bytes, begun: false, waiters: new Set() };
       weigh(batch.workspaceId, bytes);
       queue.add(entry);
+      queued += bytes;
       if (key !== undefined) underWay.set(key, entry);
       schedule();
       return join(entry, signal);

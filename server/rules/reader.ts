@@ -84,10 +84,11 @@ async function meetNewSeries(
   const unknown = new Set<number>();
   for (const { segmentId, body } of segments) {
     try {
-      for (const _ of readSegment(body, (seriesId) => {
+      const note = (seriesId: number) => {
         if (!memory.series.has(seriesId)) unknown.add(seriesId);
         return false;
-      }));
+      };
+      readSegment(body, note, () => {});
     } catch (error) {
       if (!(error instanceof DamagedBytes)) throw error;
       const at = { workspaceId: memory.workspaceId, segmentId: String(segmentId) };
@@ -125,16 +126,17 @@ function takeSegment(
   touched: Set<Series>,
 ): void {
   try {
-    for (const run of readSegment(body, (seriesId) => series.get(seriesId) !== undefined)) {
+    const isWatched = (seriesId: number) => series.get(seriesId) !== undefined;
+    readSegment(body, isWatched, (run) => {
       const wanted = series.get(run.seriesId);
-      if (!wanted) continue;
+      if (!wanted) return;
       touched.add(wanted);
       const { clockOffsetMs } = run.batch;
       for (let at = 0; at < run.count; at += 1) {
         const givenMs = run.times[at] as number;
         evaluator.addPoint(wanted, givenMs, givenMs - clockOffsetMs, run.values[at] as number);
       }
-    }
+    });
   } catch (error) {
     // Said when its series were looked for.
     if (!(error instanceof DamagedBytes)) throw error;

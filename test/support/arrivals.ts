@@ -15,17 +15,22 @@ export async function readArrivals(server: AnyServer, senderId: string): Promise
   const segments = await server.sql<{ body: Buffer }>(
     "select body from segments order by segment_id",
   );
-  return segments.flatMap(({ body }) =>
-    Array.from(
-      readSegment(body, () => true),
-      ({ batch, seriesId, count, times, values }) => ({
-        ...batch,
+  const runs: ArrivedRun[] = [];
+  for (const { body } of segments) {
+    const everything = () => true;
+    readSegment(body, everything, ({ batch, seriesId, count, times, values }) => {
+      if (batch.senderId !== senderId) return;
+      const { batchId, clockOffsetMs } = batch;
+      runs.push({
+        batchId,
+        clockOffsetMs,
         seriesId,
         times: [...times.subarray(0, count)],
         values: [...values.subarray(0, count)],
-      }),
-    ).filter((run) => run.senderId === senderId),
-  );
+      });
+    });
+  }
+  return runs;
 }
 
 /** Whether every point is at least as new as those that arrived in batches before its own. */

@@ -13,7 +13,8 @@ export interface StoredBatch {
 export function batchesIn(body: Buffer, partOf: ReadonlyMap<number, string>): StoredBatch[] {
   const batches: StoredBatch[] = [];
   let last: unknown;
-  for (const { batch, seriesId, count, times, values } of readSegment(body, () => true)) {
+  const everything = () => true;
+  readSegment(body, everything, ({ batch, seriesId, count, times, values }) => {
     const { senderId, batchId } = batch;
     if (batch !== last) batches.push({ senderId, batchId, points: [] });
     last = batch;
@@ -21,7 +22,7 @@ export function batchesIn(body: Buffer, partOf: ReadonlyMap<number, string>): St
       const series = partOf.get(seriesId) ?? `series ${seriesId}`;
       batches.at(-1)?.points.push({ series, ms: times[at] ?? 0, value: values[at] ?? 0 });
     }
-  }
+  });
   return batches;
 }
 

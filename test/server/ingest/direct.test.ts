@@ -122,14 +122,15 @@ async function logOf(senderId: string): Promise<unknown[]> {
   const segments = await server.sql<{ body: Buffer }>(
     "select body from segments order by arrived_at, segment_id",
   );
-  const runs = [];
+  const runs: unknown[] = [];
   for (const { body } of segments) {
-    for (const { batch, seriesId, count, times, values } of readSegment(body, () => true)) {
-      if (batch.senderId !== senderId) continue;
+    const everything = () => true;
+    readSegment(body, everything, ({ batch, seriesId, count, times, values }) => {
+      if (batch.senderId !== senderId) return;
       const { batchId, clockOffsetMs } = batch;
       const points = [[...times.subarray(0, count)], [...values.subarray(0, count)]];
       runs.push({ batchId, clockOffsetMs, seriesId, points });
-    }
+    });
   }
   return runs;
 }

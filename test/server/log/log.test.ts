@@ -90,19 +90,24 @@ test.serial("batches far apart in time do not share a segment", async (t) => {
   t.is((await rowsOf(workspaceId))?.segments, 3);
 });
 
-test.serial("while commits last, what arrives is gathered", async (t) => {
-  await using log = logWith({ commits: 2 });
-  const workspaceId = randomUUID();
-  const letGo = await holdCommits();
-  const appended = [];
-  for (let at = 0; at < 20; at += 1) {
-    appended.push(log.append(batchOf({ workspaceId })));
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  await letGo();
-  await Promise.all(appended);
-  t.deepEqual(await rowsOf(workspaceId), { segments: 3, points: 20, keys: 20 });
-});
+for (const [what, besideBytes, segments] of [
+  ["what arrives is gathered", 1 << 20, 2],
+  ["much that waits has a commit of its own", 5_000, 3],
+] as const) {
+  test.serial(`while a commit lasts, ${what}`, async (t) => {
+    await using log = logWith({ commits: 2, besideBytes });
+    const workspaceId = randomUUID();
+    const letGo = await holdCommits();
+    const appended = [];
+    for (let at = 0; at < 20; at += 1) {
+      appended.push(log.append(batchOf({ workspaceId })));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await letGo();
+    await Promise.all(appended);
+    t.deepEqual(await rowsOf(workspaceId), { segments, points: 20, keys: 20 });
+  });
+}
 
 test.serial("a commit takes no more than it may", async (t) => {
   await using log = logWith({ commitBatches: 4 });

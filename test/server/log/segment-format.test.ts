@@ -57,11 +57,12 @@ function pack({ head, runs }: TestBatch) {
 }
 
 function unpack(body: Buffer, wants: (seriesId: number) => boolean = () => true) {
-  return Array.from(readSegment(body, wants), ({ batch, seriesId, count, times, values }) => ({
-    head: batch,
-    seriesId,
-    points: Array.from({ length: count }, (_, index) => [times[index], values[index]]),
-  }));
+  const runs: { head: BatchHead; seriesId: number; points: (number | undefined)[][] }[] = [];
+  readSegment(body, wants, ({ batch, seriesId, count, times, values }) => {
+    const points = Array.from({ length: count }, (_, index) => [times[index], values[index]]);
+    runs.push({ head: batch, seriesId, points });
+  });
+  return runs;
 }
 
 const flat = (batches: TestBatch[]) =>
