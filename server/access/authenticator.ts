@@ -31,17 +31,34 @@ const MESSAGES = {
   revoked: [Reason.REVOKED, "the credential was revoked, for good; enroll or create a replacement"],
 } as const;
 
-/** As it is stored, in another form: no secret is kept in memory. */
-const keyOf = (secret: string) => hash("sha256", secret, "base64");
+interface Presented {
+  secret: string;
+  /** The secret as it is stored, in another form: none is kept in memory longer than its call. */
+  key: string;
+}
 
 export function makeAuthenticator(db: Database, clock: Clock): Authenticator {
   const known = new Map<string, { caller: Caller; until: number }>();
+  /** A call is asked about several times: when it begins, and again before it has an effect. */
+  const presented = {
+    authorization: new WeakMap<CallHeaders, Presented>(),
+    "lumetry-relay-authorization": new WeakMap<CallHeaders, Presented>(),
+  } satisfies Record<CredentialHeader, unknown>;
+
+  const read = (headers: CallHeaders, header: CredentialHeader): Presented => {
+    let found = presented[header].get(headers);
+    if (!found) {
+      const secret = secretIn(headers, header);
+      found = { secret, key: hash("sha256", secret, "base64") };
+      presented[header].set(headers, found);
+    }
+    return found;
+  };
 
   return {
     async authenticate(headers, header = "authorization") {
       if (!carriesCredential(headers, header)) return nobody;
-      const secret = secretIn(headers, header);
-      const key = keyOf(secret);
+      const { secret, key } = read(headers, header);
       const now = clock.monotonic();
       const remembered = known.get(key);
       if (remembered && remembered.until > now) return remembered.caller;
@@ -67,7 +84,7 @@ export function makeAuthenticator(db: Database, clock: Clock): Authenticator {
       return found.caller;
     },
 
-    remembers: (headers, header = "authorization") => known.has(keyOf(secretIn(headers, header))),
+    remembers: (headers, header = "authorization") => known.has(read(headers, header).key),
 
     forget(matches) {
       for (const [key, { caller }] of known) if (matches(caller)) known.delete(key);
