@@ -60,7 +60,12 @@ export function ingestionKeyService({
 
     async listIngestionKeys(request, context) {
       const page = readPage(request, 1);
-      const found = await store.listIngestionKeys(db, personOf(context).workspaceId, page);
+      const found = await store.listIngestionKeys(
+        db,
+        personOf(context).workspaceId,
+        page,
+        request.search,
+      );
       const { rows, nextPageToken } = cutPage(found, page, (row) => [row.ingestion_key_id]);
       return { ingestionKeys: rows.map(toIngestionKey), nextPageToken };
     },

@@ -1,6 +1,7 @@
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { AccessTables } from "../access/table.ts";
 import { type Database, fromNow, wallClock } from "../db/database.ts";
+import { isFound } from "../db/search.ts";
 import type { Page } from "../page.ts";
 
 export type IngestionKeyRow = Selectable<AccessTables["ingestion_keys"]>;
@@ -33,7 +34,7 @@ export function insertIngestionKey(
 }
 
 /** Newest first; a page starts after the key whose id is its key. */
-export function listIngestionKeys(db: Database, workspaceId: string, page: Page) {
+export function listIngestionKeys(db: Database, workspaceId: string, page: Page, search: string) {
   let query = db
     .selectFrom("ingestion_keys")
     .selectAll()
@@ -41,6 +42,9 @@ export function listIngestionKeys(db: Database, workspaceId: string, page: Page)
     .orderBy("created_at", "desc")
     .orderBy("ingestion_key_id", "desc")
     .limit(page.size + 1);
+  if (search) {
+    query = query.where(isFound(search, { texts: [sql`display_name`], id: sql`ingestion_key_id` }));
+  }
   const [id = ""] = page.after ?? [];
   if (page.after) {
     query = query.where((where) =>

@@ -74,7 +74,7 @@ export function accessTokenService({
 
     async listAccessTokens(request, context) {
       const page = readPage(request, 1);
-      const found = await store.listAccessTokens(db, personOf(context), page);
+      const found = await store.listAccessTokens(db, personOf(context), page, request.search);
       const { rows, nextPageToken } = cutPage(found, page, (row) => [row.access_token_id]);
       return { accessTokens: rows.map(toAccessToken), nextPageToken };
     },

@@ -1,6 +1,7 @@
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { AccessTables, RoleName } from "../access/table.ts";
 import { type Database, fromNow, wallClock } from "../db/database.ts";
+import { isFound } from "../db/search.ts";
 import type { Page } from "../page.ts";
 
 export type AccessTokenRow = Selectable<AccessTables["access_tokens"]>;
@@ -39,7 +40,7 @@ export function insertAccessToken(
 }
 
 /** Newest first; a page starts after the token whose id is its key. */
-export function listAccessTokens(db: Database, owner: TokenOwner, page: Page) {
+export function listAccessTokens(db: Database, owner: TokenOwner, page: Page, search: string) {
   let query = db
     .selectFrom("access_tokens")
     .selectAll()
@@ -48,6 +49,9 @@ export function listAccessTokens(db: Database, owner: TokenOwner, page: Page) {
     .orderBy("created_at", "desc")
     .orderBy("access_token_id", "desc")
     .limit(page.size + 1);
+  if (search) {
+    query = query.where(isFound(search, { texts: [sql`display_name`], id: sql`access_token_id` }));
+  }
   const [id = ""] = page.after ?? [];
   if (page.after) {
     query = query.where((where) =>

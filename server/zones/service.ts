@@ -97,7 +97,7 @@ export function zoneService(db: Database): ServiceImpl<typeof ZoneService> {
 
     async listZones(request, context) {
       const page = readPage(request, 1);
-      const found = await store.listZones(db, personOf(context).workspaceId, page);
+      const found = await store.listZones(db, personOf(context).workspaceId, page, request.search);
       const { rows, nextPageToken } = cutPage(found, page, (row) => [row.display_name]);
       return { zones: rows.map(toZone), nextPageToken };
     },

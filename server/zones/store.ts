@@ -1,5 +1,6 @@
 import { type Insertable, type Selectable, sql } from "kysely";
 import type { Database } from "../db/database.ts";
+import { isFound } from "../db/search.ts";
 import type { Page } from "../page.ts";
 import type { ZoneTables } from "./table.ts";
 
@@ -24,13 +25,16 @@ export function findZone(db: Database, workspaceId: string, zoneId: string) {
 }
 
 /** By name, without regard to case. */
-export function listZones(db: Database, workspaceId: string, page: Page) {
+export function listZones(db: Database, workspaceId: string, page: Page, search: string) {
   let query = db
     .selectFrom("zones")
     .selectAll()
     .where("workspace_id", "=", workspaceId)
     .orderBy(sql`lower(display_name)`)
     .limit(page.size + 1);
+  if (search) {
+    query = query.where(isFound(search, { texts: [sql`display_name`], id: sql`zone_id` }));
+  }
   if (page.after) query = query.where(sql`lower(display_name)`, ">", sql`lower(${page.after[0]})`);
   return query.execute();
 }

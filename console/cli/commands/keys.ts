@@ -62,12 +62,18 @@ export function addKeys(program: Command, cli: Cli): void {
     keys
       .command("list")
       .description("List ingestion keys, newest first, ended ones included.")
-      .action(async () => {
-        const found = await allPages(client().listIngestionKeys, (page) => page.ingestionKeys);
+      .option("--search <text>", "only those whose name holds it, or whose id it is")
+      .action(async ({ search = "" }: { search?: string }) => {
+        const asked = client();
+        const found = await allPages(
+          (page) => asked.listIngestionKeys({ ...page, search }),
+          (page) => page.ingestionKeys,
+        );
         const response = create(ListIngestionKeysResponseSchema, { ingestionKeys: found });
         cli.answer(ListIngestionKeysResponseSchema, response, () => keyTable(cli, found));
       }),
     "lumetry keys list",
+    "lumetry keys list --search ci",
   );
 
   example(

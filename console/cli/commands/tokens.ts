@@ -57,12 +57,18 @@ export function addTokens(program: Command, cli: Cli): void {
     tokens
       .command("list")
       .description("List your tokens, newest first, ended ones included.")
-      .action(async () => {
-        const found = await allPages(client().listAccessTokens, (page) => page.accessTokens);
+      .option("--search <text>", "only those whose name holds it, or whose id it is")
+      .action(async ({ search = "" }: { search?: string }) => {
+        const asked = client();
+        const found = await allPages(
+          (page) => asked.listAccessTokens({ ...page, search }),
+          (page) => page.accessTokens,
+        );
         const response = create(ListAccessTokensResponseSchema, { accessTokens: found });
         cli.answer(ListAccessTokensResponseSchema, response, () => tokenTable(cli, found));
       }),
     "lumetry tokens list",
+    "lumetry tokens list --search deploy",
   );
 
   example(

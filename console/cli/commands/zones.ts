@@ -54,12 +54,18 @@ export function addZones(program: Command, cli: Cli): void {
     zones
       .command("list")
       .description("List all zones.")
-      .action(async () => {
-        const found = await allPages(client().listZones, (page) => page.zones);
+      .option("--search <text>", "only those whose name holds it, or whose id it is")
+      .action(async ({ search = "" }: { search?: string }) => {
+        const asked = client();
+        const found = await allPages(
+          (page) => asked.listZones({ ...page, search }),
+          (page) => page.zones,
+        );
         const response = create(ListZonesResponseSchema, { zones: found });
         cli.answer(ListZonesResponseSchema, response, () => zoneTable(cli, found));
       }),
     "lumetry zones list",
+    "lumetry zones list --search lyon",
   );
 
   example(

@@ -131,6 +131,13 @@ export declare type ListAccessTokensRequest = Message<"lumetry.v1.ListAccessToke
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Only those whose name holds this, without regard to case, or whose id it is.
+   *
+   * @generated from field: string search = 3;
+   */
+  search: string;
 };
 
 /**

@@ -130,6 +130,13 @@ export declare type ListIngestionKeysRequest = Message<"lumetry.v1.ListIngestion
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Only those whose name holds this, without regard to case, or whose id it is.
+   *
+   * @generated from field: string search = 3;
+   */
+  search: string;
 };
 
 /**

@@ -159,6 +159,13 @@ export declare type ListZonesRequest = Message<"lumetry.v1.ListZonesRequest"> & 
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Only those whose name holds this, without regard to case, or whose id it is.
+   *
+   * @generated from field: string search = 3;
+   */
+  search: string;
 };
 
 /**

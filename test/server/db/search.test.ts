@@ -2,10 +2,13 @@
 import { Code } from "@connectrpc/connect";
 import test from "ava";
 import { Role } from "../../../gen/lumetry/access/v1/access_pb.js";
+import { AccessTokenService } from "../../../gen/lumetry/v1/access_token_service_pb.js";
 import { ChannelService } from "../../../gen/lumetry/v1/channel_service_pb.js";
 import { EnrollmentProfileService } from "../../../gen/lumetry/v1/enrollment_profile_service_pb.js";
+import { IngestionKeyService } from "../../../gen/lumetry/v1/ingestion_key_service_pb.js";
 import { RuleService } from "../../../gen/lumetry/v1/rule_service_pb.js";
 import { UserService } from "../../../gen/lumetry/v1/user_service_pb.js";
+import { ZoneService } from "../../../gen/lumetry/v1/zone_service_pb.js";
 import { refused } from "../../support/refusal.ts";
 import { aboveBound } from "../../support/rules.ts";
 import {
@@ -90,6 +93,44 @@ const LISTS: Record<string, List> = {
         .listEnrollmentProfiles(ask);
       const rows = profiles.map(({ profileId, displayName }) => ({
         id: profileId,
+        name: displayName,
+      }));
+      return { rows, nextPageToken };
+    },
+  },
+  zones: {
+    add: (displayName) => server.client(ZoneService, owner.token).createZone({ displayName }),
+    async list(ask, token = owner.token) {
+      const { zones, nextPageToken } = await server.client(ZoneService, token).listZones(ask);
+      const rows = zones.map(({ zoneId, displayName }) => ({ id: zoneId, name: displayName }));
+      return { rows, nextPageToken };
+    },
+  },
+  "ingestion keys": {
+    add: (displayName) =>
+      server.client(IngestionKeyService, owner.token).createIngestionKey({ displayName }),
+    async list(ask, token = owner.token) {
+      const { ingestionKeys, nextPageToken } = await server
+        .client(IngestionKeyService, token)
+        .listIngestionKeys(ask);
+      const rows = ingestionKeys.map(({ ingestionKeyId, displayName }) => ({
+        id: ingestionKeyId,
+        name: displayName,
+      }));
+      return { rows, nextPageToken };
+    },
+  },
+  "access tokens": {
+    add: (displayName) =>
+      server
+        .client(AccessTokenService, owner.token)
+        .createAccessToken({ displayName, role: Role.VIEWER }),
+    async list(ask, token = owner.token) {
+      const { accessTokens, nextPageToken } = await server
+        .client(AccessTokenService, token)
+        .listAccessTokens(ask);
+      const rows = accessTokens.map(({ accessTokenId, displayName }) => ({
+        id: accessTokenId,
         name: displayName,
       }));
       return { rows, nextPageToken };

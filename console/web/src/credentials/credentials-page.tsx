@@ -3,10 +3,12 @@ import { useMutation } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useState } from "react";
 import { queryClient } from "../client/live.ts";
+import { useAddressed } from "../ui/addressed.tsx";
 import { Age } from "../ui/age.tsx";
 import { Button } from "../ui/button.tsx";
 import { Confirm } from "../ui/dialog.tsx";
 import { Ending, isOver } from "../ui/ending.tsx";
+import { SearchField } from "../ui/field.tsx";
 import { Empty, Failure } from "../ui/notice.tsx";
 import { Page } from "../ui/page.tsx";
 import { SecretDialog } from "../ui/secret-dialog.tsx";
@@ -36,6 +38,8 @@ export function CredentialsPage<Row extends Credential>(props: {
   noun: string;
   lead: string;
   list: List;
+  /** What the list was searched for; typed into the page's address. */
+  search: string;
   rows: Row[];
   /** What sets one apart from another kind of credential. */
   middle: Column<Row>;
@@ -47,7 +51,8 @@ export function CredentialsPage<Row extends Credential>(props: {
   /** Below the secret, such as how to use it. */
   afterSecret?: (secret: string) => ReactNode;
 }) {
-  const { title, noun, list, rows, mayChange, afterSecret } = props;
+  const { title, noun, list, search, rows, mayChange, afterSecret } = props;
+  const { get, set } = useAddressed();
   const [isCreating, setCreating] = useState(false);
   const [created, setCreated] = useState<{ credential: Row; secret: string }>();
   const [revoked, setRevoked] = useState<Row>();
@@ -66,6 +71,13 @@ export function CredentialsPage<Row extends Credential>(props: {
   );
   return (
     <Page title={title} name={title} lead={props.lead} actions={create}>
+      <div className="toolbar">
+        <SearchField
+          label="Search by name or id"
+          value={get("search")}
+          onChange={(value) => set({ search: value })}
+        />
+      </div>
       {list.error ? <Failure error={list.error} onRetry={() => list.refetch()} /> : null}
       <Table<Row>
         label={title}
@@ -102,7 +114,12 @@ export function CredentialsPage<Row extends Credential>(props: {
           },
         ]}
         empty={
-          list.isPending ? undefined : (
+          list.isPending ? undefined : search !== "" ? (
+            <Empty
+              title={`No ${noun} matches`}
+              actions={<Button onClick={() => set({ search: "" }, true)}>Show all</Button>}
+            />
+          ) : (
             <Empty title={`No ${noun}s`} actions={create}>
               <p>{props.teaching}</p>
             </Empty>

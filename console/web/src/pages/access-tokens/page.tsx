@@ -8,6 +8,8 @@ import { PACE } from "../../client/live.ts";
 import { usePages } from "../../client/pages.ts";
 import { transport } from "../../client/transport.ts";
 import { CredentialsPage } from "../../credentials/credentials-page.tsx";
+import { useAddressed } from "../../ui/addressed.tsx";
+import { useSettled } from "../../ui/settled.tsx";
 import { enumWord } from "../../words/counts.ts";
 import { CreateToken } from "./create-token.tsx";
 
@@ -23,13 +25,19 @@ const rowOf = (token: AccessToken) => ({
 });
 
 export default function AccessTokens() {
-  const list = usePages(AccessTokenService.method.listAccessTokens, {}, { pace: PACE.calm });
+  const search = useSettled(useAddressed().get("search").trim());
+  const list = usePages(
+    AccessTokenService.method.listAccessTokens,
+    { search },
+    { pace: PACE.calm },
+  );
   return (
     <CredentialsPage
       title="Access tokens"
       noun="token"
       lead="Your own tokens, for scripts and the command line. Each acts for you, with at most your role."
       list={list}
+      search={search}
       rows={list.pages.flatMap(({ accessTokens }) => accessTokens).map(rowOf)}
       middle={{
         title: "Role",

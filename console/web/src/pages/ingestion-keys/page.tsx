@@ -9,7 +9,9 @@ import { usePages } from "../../client/pages.ts";
 import { useSelf } from "../../client/session.tsx";
 import { transport } from "../../client/transport.ts";
 import { CredentialsPage } from "../../credentials/credentials-page.tsx";
+import { useAddressed } from "../../ui/addressed.tsx";
 import { Copyable } from "../../ui/copy.tsx";
+import { useSettled } from "../../ui/settled.tsx";
 import { labelsText } from "../../words/labels.ts";
 import { CreateKey } from "./create-key.tsx";
 
@@ -31,13 +33,19 @@ const rowOf = (key: IngestionKey) => ({
 
 export default function IngestionKeys() {
   const self = useSelf();
-  const list = usePages(IngestionKeyService.method.listIngestionKeys, {}, { pace: PACE.calm });
+  const search = useSettled(useAddressed().get("search").trim());
+  const list = usePages(
+    IngestionKeyService.method.listIngestionKeys,
+    { search },
+    { pace: PACE.calm },
+  );
   return (
     <CredentialsPage
       title="Ingestion keys"
       noun="key"
       lead="With a key, a program writes points and can do nothing else. Its labels are set on all that it writes."
       list={list}
+      search={search}
       rows={list.pages.flatMap(({ ingestionKeys }) => ingestionKeys).map(rowOf)}
       middle={{
         title: "Labels",

@@ -6,19 +6,24 @@ import { type Zone, ZoneService } from "../../../../../gen/lumetry/v1/zone_servi
 import { PACE, queryClient } from "../../client/live.ts";
 import { usePages } from "../../client/pages.ts";
 import { useSelf } from "../../client/session.tsx";
+import { useAddressed } from "../../ui/addressed.tsx";
 import { Age } from "../../ui/age.tsx";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { Confirm } from "../../ui/dialog.tsx";
+import { SearchField } from "../../ui/field.tsx";
 import { Menu, MenuItem } from "../../ui/menu.tsx";
 import { Empty, Failure } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
+import { useSettled } from "../../ui/settled.tsx";
 import { Table } from "../../ui/table.tsx";
 import { say } from "../../ui/toast.tsx";
 import { ZoneForm } from "./zone-form.tsx";
 
 export default function Zones() {
   const self = useSelf();
-  const list = usePages(ZoneService.method.listZones, {}, { pace: PACE.calm });
+  const { get, set } = useAddressed();
+  const search = useSettled(get("search").trim());
+  const list = usePages(ZoneService.method.listZones, { search }, { pace: PACE.calm });
   const zones = list.pages.flatMap(({ zones }) => zones);
   const [edited, setEdited] = useState<Zone | "new">();
   const [deleted, setDeleted] = useState<Zone>();
@@ -43,6 +48,13 @@ export default function Zones() {
         )
       }
     >
+      <div className="toolbar">
+        <SearchField
+          label="Search by name or id"
+          value={get("search")}
+          onChange={(value) => set({ search: value })}
+        />
+      </div>
       {list.error && <Failure error={list.error} onRetry={() => list.refetch()} />}
       <Table
         label="Zones"
@@ -93,7 +105,16 @@ export default function Zones() {
               ]
             : []),
         ]}
-        empty={list.isPending ? undefined : <Empty title="No zones" />}
+        empty={
+          list.isPending ? undefined : search !== "" ? (
+            <Empty
+              title="No zone matches"
+              actions={<Button onClick={() => set({ search: "" }, true)}>Show all</Button>}
+            />
+          ) : (
+            <Empty title="No zones" />
+          )
+        }
       />
       {edited && (
         <ZoneForm
