@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { commentsPlugin } from "./comments.ts";
-import { type Outputs, writeEarly } from "./early.ts";
-import { rulesPlugin } from "./rules.ts";
+import { descriptorsPlugin } from "./descriptors.ts";
+import { type Chunk, writeEarly } from "./early.ts";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(path.dirname(here));
@@ -23,7 +23,8 @@ const INPUTS = [
   "console/web/build.ts",
   "console/web/comments.ts",
   "console/web/early.ts",
-  "console/web/rules.ts",
+  "console/web/first-calls.ts",
+  "console/web/descriptors.ts",
   "gen",
 ];
 const MARK = "built-from";
@@ -58,37 +59,14 @@ function listFiles(input: string): string[] {
 }
 
 async function build(hash: string): Promise<void> {
-  const esbuild = await import("esbuild").catch((error: Error) => {
-    throw new Error(
-      `esbuild is not installed (npm ci without --omit=dev installs it): ${error.message}`,
-    );
-  });
   await mkdir(dist, { recursive: true });
   // Beside the old one, so that whoever reads or builds at the same time sees one or the other.
   const fresh = await mkdtemp(path.join(here, ".dist-"));
+  const assets = path.join(fresh, "assets");
   try {
-    const result = await esbuild.build({
-      entryPoints: { console: path.join(here, "src/main.tsx") },
-      outdir: path.join(fresh, "assets"),
-      entryNames: "[name]-[hash]",
-      chunkNames: "[name]-[hash]",
-      assetNames: "[name]-[hash]",
-      bundle: true,
-      splitting: true,
-      format: "esm",
-      target: ["chrome120", "firefox121", "safari17.4"],
-      minify: true,
-      metafile: true,
-      jsx: "automatic",
-      define: { "process.env.NODE_ENV": '"production"' },
-      plugins: [commentsPlugin(path.join(root, "gen")), rulesPlugin],
-      legalComments: "none",
-      logLevel: "silent",
-    });
-    const { outputs } = result.metafile;
+    const [chunks, style] = await Promise.all([bundleScripts(assets), bundleStyle(assets)]);
     const pages = await readFile(path.join(here, "src/pages.ts"), "utf8");
-    const early = await writeEarly(path.join(fresh, "assets"), outputs, pages);
-    await writePage(fresh, outputs, early);
+    await writePage(fresh, chunks, style, await writeEarly(assets, chunks, pages));
     await compressAll(fresh);
     await writeFile(path.join(fresh, MARK), hash);
     await rm(dist, { recursive: true, force: true });
@@ -101,23 +79,87 @@ async function build(hash: string): Promise<void> {
   }
 }
 
+/** What is not there when dependencies for development were left out. */
+async function tool<T>(name: string, load: () => Promise<T>): Promise<T> {
+  return load().catch((error: Error) => {
+    throw new Error(
+      `${name} is not installed (npm ci without --omit=dev installs it): ${error.message}`,
+    );
+  });
+}
+
+/**
+ * Few files, since each costs a browser milliseconds: what every page needs, charts, what many pages
+ * share, and each page's own.
+ */
+async function bundleScripts(directory: string): Promise<Chunk[]> {
+  const { rolldown } = await tool("rolldown", () => import("rolldown"));
+  await using bundle = await rolldown({
+    input: { console: path.join(here, "src/main.tsx") },
+    platform: "browser",
+    transform: {
+      target: ["chrome120", "firefox121", "safari17.4"],
+      define: { "process.env.NODE_ENV": '"production"' },
+    },
+    plugins: [commentsPlugin(path.join(root, "gen")), descriptorsPlugin],
+    logLevel: "silent",
+  });
+  const { output } = await bundle.write({
+    dir: directory,
+    format: "esm",
+    entryFileNames: "[name]-[hash].js",
+    chunkFileNames: "[name]-[hash].js",
+    hashCharacters: "base36",
+    minify: true,
+    comments: false,
+    codeSplitting: {
+      includeDependenciesRecursively: false,
+      groups: [
+        { name: "console", tags: ["$initial"], priority: 4 },
+        { name: "charts", test: /uplot|src.charts/, priority: 3 },
+        { name: "edges", test: /src.edges.(edge-columns|edge-filters|words)/, priority: 2 },
+        // Not what but a few share: all of it would run on every page.
+        { name: "shared", minShareCount: 8, priority: 1 },
+      ],
+    },
+  });
+  return output.filter((each) => each.type === "chunk");
+}
+
+/** Answers the file's name. */
+async function bundleStyle(directory: string): Promise<string> {
+  const esbuild = await tool("esbuild", () => import("esbuild"));
+  const { metafile } = await esbuild.build({
+    entryPoints: { console: path.join(here, "src/styles/index.css") },
+    outdir: directory,
+    entryNames: "[name]-[hash]",
+    bundle: true,
+    target: ["chrome120", "firefox121", "safari17.4"],
+    minify: true,
+    metafile: true,
+    legalComments: "none",
+    logLevel: "silent",
+  });
+  const [file = ""] = Object.keys(metafile.outputs);
+  return path.basename(file);
+}
+
 /** Fills the page's template with the names of what it starts with, all of it at once. */
-async function writePage(fresh: string, outputs: Outputs, early: string): Promise<void> {
-  const entry = Object.entries(outputs).find(([, { entryPoint }]) =>
-    entryPoint?.endsWith("src/main.tsx"),
-  );
+async function writePage(
+  fresh: string,
+  chunks: Chunk[],
+  style: string,
+  early: string,
+): Promise<void> {
+  const entry = chunks.find(({ isEntry }) => isEntry);
   if (!entry) throw new Error("the build has no entry");
-  const [file, { cssBundle, imports }] = entry;
-  const url = (name: string) => `/assets/${path.basename(name)}`;
-  const preloads = imports
-    .filter(({ kind }) => kind === "import-statement")
-    .map((each) => `<link rel="modulepreload" href="${url(each.path)}">`);
+  const url = (name: string) => `/assets/${name}`;
   const head = [
     // Not a module: it runs at once.
     `<script src="${url(early)}"></script>`,
-    ...(cssBundle ? [`<link rel="stylesheet" href="${url(cssBundle)}">`] : []),
-    ...preloads,
-    `<script type="module" src="${url(file)}"></script>`,
+    `<link rel="stylesheet" href="${url(style)}">`,
+    ...entry.imports.map((each) => `<link rel="modulepreload" href="${url(each)}">`),
+    `<script type="module" src="${url(entry.fileName)}"></script>`,
   ];
   const template = await readFile(path.join(here, "index.html"), "utf8");
   await writeFile(

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import type { Plugin } from "esbuild";
+import type { Plugin } from "rolldown";
 
 const BLOCK = /\/\*\*\n((?:\s*\*.*\n)+?)\s*\*\//g;
 const ORIGIN = /@generated from (rpc|message|field|service|enum) ?:?(.*)$/m;
@@ -28,15 +28,14 @@ export function readComments(folder: string): Record<string, string> {
   return comments;
 }
 
+const MODULE = "virtual:comments";
+
 /** Makes them a module, since descriptors do not carry them. */
 export const commentsPlugin = (folder: string): Plugin => ({
   name: "comments",
-  setup(build) {
-    const filter = /^virtual:comments$/;
-    build.onResolve({ filter }, ({ path: name }) => ({ path: name, namespace: "comments" }));
-    build.onLoad({ filter, namespace: "comments" }, () => ({
-      contents: JSON.stringify(readComments(folder)),
-      loader: "json",
-    }));
-  },
+  resolveId: (name) => (name === MODULE ? MODULE : undefined),
+  load: (name) =>
+    name === MODULE
+      ? { code: JSON.stringify(readComments(folder)), moduleType: "json" }
+      : undefined,
 });

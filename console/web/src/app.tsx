@@ -3,12 +3,13 @@ import { TransportProvider } from "@connectrpc/connect-query";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Suspense, useEffect, useState } from "react";
 import { Route, Switch, useLocation } from "wouter";
+import { rememberSignedIn } from "./client/early.ts";
 import { queryClient } from "./client/live.ts";
 import { SelfProvider, startOver, useWhoIsThere } from "./client/session.tsx";
 import { transport, whenSignedOut } from "./client/transport.ts";
 import { Broken } from "./frame/broken.tsx";
 import { Nowhere } from "./frame/nowhere.tsx";
-import { Shell } from "./frame/shell.tsx";
+import { loadOverlays, Shell } from "./frame/shell.tsx";
 import { Invitation } from "./pages/sign-in/invitation.tsx";
 import { SetUp } from "./pages/sign-in/set-up.tsx";
 import { SignIn } from "./pages/sign-in/sign-in.tsx";
@@ -37,6 +38,11 @@ export function App() {
 function Door() {
   const { session, setup } = useWhoIsThere();
   useEffect(() => whenSignedOut(() => void startOver()), []);
+  const isStranger =
+    session.error instanceof ConnectError && session.error.code === Code.Unauthenticated;
+  useEffect(() => {
+    if (session.data || isStranger) rememberSignedIn(!isStranger);
+  }, [session.data, isStranger]);
   if (location.pathname === "/invitation") return <Invitation />;
   if (session.data) {
     return (
@@ -45,8 +51,6 @@ function Door() {
       </SelfProvider>
     );
   }
-  const isStranger =
-    session.error instanceof ConnectError && session.error.code === Code.Unauthenticated;
   const failed = isStranger ? setup.error : session.error;
   if (failed) {
     return (
@@ -76,6 +80,7 @@ function Inside() {
   // What one is likely to want next is there before it is asked for; one at a time, behind the page.
   useEffect(() => {
     const loadAll = async () => {
+      await loadOverlays().catch(() => {});
       for (const { load } of PAGES) await load().catch(() => {});
     };
     const timer = setTimeout(() => void loadAll(), 1_500);

@@ -1,5 +1,3 @@
-import "uplot/dist/uPlot.min.css";
-import "./styles/index.css";
 import { createRoot } from "react-dom/client";
 import { App } from "./app.tsx";
 import { pageAt } from "./pages.ts";

@@ -1,5 +1,6 @@
-import { type ComponentType, createElement, lazy, useState } from "react";
+import type { ComponentType } from "react";
 import { Role } from "../../../gen/lumetry/access/v1/access_pb.js";
+import { late } from "./frame/late.tsx";
 import type { IconName } from "./ui/icon.tsx";
 
 export interface PageEntry {
@@ -18,19 +19,7 @@ function page(
   load: () => Promise<{ default: ComponentType }>,
   nav?: PageEntry["nav"],
 ): PageEntry {
-  let loaded: ComponentType | undefined;
-  const keep = async () => {
-    const module = await load();
-    loaded = module.default;
-    return module;
-  };
-  const Late = lazy(keep);
-  // A page that is there is shown at once: what was waited for is kept back by React for a while.
-  const Component = () => {
-    const [Shown] = useState(() => loaded ?? Late);
-    return createElement(Shown);
-  };
-  return { path, load: keep, Component, ...(nav && { nav }) };
+  return { path, ...late(async () => (await load()).default), ...(nav && { nav }) };
 }
 
 /** The one table of pages: a folder each. */

@@ -86,7 +86,7 @@ test("what changes has another name, so that it is kept for good; the page is as
   const assets = await firstAssets();
   t.true(assets.length >= 2);
   for (const url of assets) {
-    t.regex(url, /-[A-Z0-9]{8}\.(js|css)$/);
+    t.regex(url, /-[a-zA-Z0-9]{8}\.(js|css)$/);
     const { status, headers } = await get(url);
     t.is(status, 200);
     t.is(headers["cache-control"], "public, max-age=31536000, immutable");

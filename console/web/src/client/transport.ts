@@ -2,6 +2,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { learnServerTime } from "./clock.ts";
+import { takeEarly } from "./early.ts";
 
 const CALL_MS = 30_000;
 
@@ -44,4 +45,5 @@ export const transport = createConnectTransport({
   useBinaryFormat: true,
   defaultTimeoutMs: CALL_MS,
   interceptors: [watchSession, ownCall],
+  fetch: (url, init = {}) => takeEarly(String(url), init) ?? fetch(url, init),
 });

@@ -11,13 +11,18 @@ import { Icon } from "../ui/icon.tsx";
 import { Menu, MenuItem, MenuLine } from "../ui/menu.tsx";
 import { enumWord } from "../words/counts.ts";
 import { Mark } from "./brand.tsx";
-import { KeysHelp } from "./keys-help.tsx";
-import { Palette } from "./palette.tsx";
+import { late, Opened } from "./late.tsx";
 import { chooseTheme, type Theme, useTheme } from "./theme.ts";
 
 const isTyping = (target: EventTarget | null) =>
   target instanceof HTMLElement &&
   (target.isContentEditable || target.closest("input, textarea, select") !== null);
+
+const Palette = late(async () => (await import("./palette.tsx")).Palette);
+const KeysHelp = late(async () => (await import("./keys-help.tsx")).KeysHelp);
+
+/** Gets what opens over a page, before somebody wants it. */
+export const loadOverlays = () => Promise.all([Palette.load(), KeysHelp.load()]);
 
 /** What is around every page: where to go, who one is, and the keys that work everywhere. */
 export function Shell({ children }: { children: ReactNode }) {
@@ -70,16 +75,22 @@ export function Shell({ children }: { children: ReactNode }) {
         <Away />
         {children}
       </main>
-      <Dialog.Root open={open === "drawer"} onOpenChange={(next) => !next && close()}>
-        <Dialog.Portal>
-          <Dialog.Backdrop className="backdrop" />
-          <Dialog.Popup className="drawer fades" aria-label="Menu">
-            <Side onPalette={() => setOpen("palette")} onKeys={() => setOpen("keys")} />
-          </Dialog.Popup>
-        </Dialog.Portal>
-      </Dialog.Root>
-      <Palette open={open === "palette"} onClose={close} />
-      <KeysHelp open={open === "keys"} onClose={close} />
+      <Opened open={open === "drawer"}>
+        <Dialog.Root open={open === "drawer"} onOpenChange={(next) => !next && close()}>
+          <Dialog.Portal>
+            <Dialog.Backdrop className="backdrop" />
+            <Dialog.Popup className="drawer fades" aria-label="Menu">
+              <Side onPalette={() => setOpen("palette")} onKeys={() => setOpen("keys")} />
+            </Dialog.Popup>
+          </Dialog.Portal>
+        </Dialog.Root>
+      </Opened>
+      <Opened open={open === "palette"}>
+        <Palette.Component open={open === "palette"} onClose={close} />
+      </Opened>
+      <Opened open={open === "keys"}>
+        <KeysHelp.Component open={open === "keys"} onClose={close} />
+      </Opened>
     </div>
   );
 }

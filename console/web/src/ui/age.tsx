@@ -27,7 +27,7 @@ export function AgeOf({ ms }: { ms: number }) {
   const now = useTicking(ms);
   useTimeZone();
   return (
-    <Tip text={exactText(ms)}>
+    <Tip text={() => exactText(ms)}>
       <time className="nowrap" dateTime={new Date(ms).toISOString()}>
         {ageText(now - ms)}
       </time>

@@ -55,7 +55,7 @@ export function Table<Row>(props: {
       const row = rows[index];
       return row ? rowKey(row) : index;
     },
-    overscan: 12,
+    overscan: 6,
     initialRect: { width: 1000, height: 800 },
   });
   const items = virtual.getVirtualItems();

@@ -2,10 +2,13 @@ import { Tooltip } from "@base-ui/react/tooltip";
 import type { ReactElement, ReactNode } from "react";
 
 /** The one tip that is shown at a time; a list may have hundreds of places that can show it. */
-const tip = Tooltip.createHandle<ReactNode>();
+const tip = Tooltip.createHandle<Text>();
+
+/** What is shown, or what makes it once it is. */
+type Text = ReactNode | (() => ReactNode);
 
 /** More about something, for whoever points at it or moves the focus to it. */
-export function Tip({ text, children }: { text: ReactNode; children: ReactElement }) {
+export function Tip({ text, children }: { text: Text; children: ReactElement }) {
   return <Tooltip.Trigger handle={tip} payload={text} render={children} />;
 }
 
@@ -18,7 +21,9 @@ export function Tips({ children }: { children: ReactNode }) {
         {({ payload }) => (
           <Tooltip.Portal>
             <Tooltip.Positioner className="layer" sideOffset={6}>
-              <Tooltip.Popup className="tip">{payload}</Tooltip.Popup>
+              <Tooltip.Popup className="tip">
+                {typeof payload === "function" ? payload() : payload}
+              </Tooltip.Popup>
             </Tooltip.Positioner>
           </Tooltip.Portal>
         )}

@@ -25,7 +25,13 @@ export function useTimeZone(): { chosen: string; zone: string } {
     },
     () => chosen,
   );
-  return { chosen: name, zone: zone() };
+  return {
+    chosen: name,
+    // To find out takes long, and hardly anybody who draws a time asks.
+    get zone() {
+      return zone();
+    },
+  };
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>();
