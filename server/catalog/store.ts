@@ -12,7 +12,8 @@ export interface MetricRow {
   last_seen_at: Date | null;
 }
 
-const all = (conditions: readonly RawBuilder<boolean>[]) =>
+/** What all of some conditions hold for. */
+export const allOf = (conditions: readonly RawBuilder<boolean>[]) =>
   conditions.length === 0 ? sql<boolean>`true` : sql<boolean>`${sql.join(conditions, sql` and `)}`;
 
 const contains = (column: RawBuilder<string>, part: string): RawBuilder<boolean> =>
@@ -39,7 +40,7 @@ export async function listMetrics(
       ? sql`true`
       : sql`exists (
           select 1 from series where series.workspace_id = metrics.workspace_id
-            and series.metric = metrics.metric and ${all(conditions)}
+            and series.metric = metrics.metric and ${allOf(conditions)}
         )`;
   const { rows } = await sql<MetricRow>`
     select ${METRIC} from metrics
@@ -97,7 +98,7 @@ export async function findSeriesIds(
 ): Promise<number[]> {
   const { rows } = await sql<{ series_id: bigint }>`
     select series_id from series
-    where workspace_id = ${workspaceId} and metric = ${metric} and ${all(conditions)}
+    where workspace_id = ${workspaceId} and metric = ${metric} and ${allOf(conditions)}
     limit ${most}
   `.execute(db);
   return rows.map((row) => Number(row.series_id));
@@ -136,7 +137,7 @@ export async function listSeries(
 ): Promise<SeriesRow[]> {
   const { rows } = await sql<SeriesRow>`
     select series_id, labels, first_seen_at, last_seen_at, archived_at from series
-    where workspace_id = ${workspaceId} and metric = ${metric} and ${all(conditions)}
+    where workspace_id = ${workspaceId} and metric = ${metric} and ${allOf(conditions)}
       and ${after === undefined ? sql`true` : sql`series_id > ${String(after)}::bigint`}
     order by series_id limit ${size + 1}
   `.execute(db);

@@ -148,7 +148,7 @@ export function* readBlock(body: Buffer, wants: (seriesId: number) => boolean): 
   const planesOf = () => {
     const count = reader.varint();
     if (count > MOST_PLANES) throw new DamagedBytes(`a block has ${count} planes`);
-    return makePlaneReader(Array.from({ length: count }, () => unsqueeze(part(), MOST_UNPACKED)));
+    return makePlaneReader(Array.from({ length: count }, part), MOST_UNPACKED);
   };
   const timePlanes = planesOf();
   const valuePlanes = planesOf();

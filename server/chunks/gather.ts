@@ -20,20 +20,23 @@ export interface GatherOptions {
   onBatch?: (senderId: string, seriesIds: number[]) => void;
 }
 
+/** Points that there is room for at first; for none while there are none. */
+const FIRST_ROOM = 1024;
+
 /** Puts points together by series. Costs the same whether few series have many points or many few. */
 export function gather(options: GatherOptions = {}): Gathering {
   const { wants = () => true, span, onBatch } = options;
-  let times = new Float64Array(4096);
-  let values = new Float64Array(4096);
+  let times = new Float64Array(0);
+  let values = new Float64Array(0);
   /** Which series a point is of: its place in `ids`. */
-  let places = new Uint32Array(4096);
+  let places = new Uint32Array(0);
   let points = 0;
   const placeOf = new Map<number, number>();
   const ids: number[] = [];
   const counts: number[] = [];
 
   const grow = (least: number) => {
-    const length = Math.max(least, times.length * 2);
+    const length = Math.max(least, times.length * 2, FIRST_ROOM);
     const larger = new Float64Array(length);
     larger.set(times);
     times = larger;

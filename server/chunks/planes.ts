@@ -85,13 +85,26 @@ export interface PlaneReader {
   skip(count: number, width: number): void;
 }
 
-export function makePlaneReader(planes: readonly Buffer[]): PlaneReader {
+/** Takes planes as they were squeezed, and unpacks those that something is read of. */
+export function makePlaneReader(squeezed: readonly Buffer[], most: number): PlaneReader {
+  const opened: Buffer[] = [];
   const at = new Array<number>(MOST_PLANES).fill(0);
-  const take = (plane: number, count: number): number => {
+  const open = (plane: number): Buffer => {
+    const part = squeezed[plane];
+    if (!part) throw new DamagedBytes("a plane is missing");
+    const bytes = unsqueeze(part, most);
+    opened[plane] = bytes;
+    return bytes;
+  };
+  /** Moves over some bytes of a plane, and tells where they begin. */
+  const pass = (plane: number, count: number): number => {
     const start = at[plane] as number;
-    if (count > (planes[plane]?.length ?? 0) - start)
-      throw new DamagedBytes("a plane is too short");
     at[plane] = start + count;
+    return start;
+  };
+  const take = (plane: number, length: number, count: number): number => {
+    const start = pass(plane, count);
+    if (!(start + count <= length)) throw new DamagedBytes("a plane is too short");
     return start;
   };
   return {
@@ -99,11 +112,11 @@ export function makePlaneReader(planes: readonly Buffer[]): PlaneReader {
       into.fill(0, from, from + count);
       let factor = 1;
       for (let plane = 0; plane < width; plane += 1, factor *= 256) {
-        const start = take(plane, count);
-        const buffer = planes[plane] as Buffer;
+        const bytes = opened[plane] ?? open(plane);
+        const start = take(plane, bytes.length, count);
         for (let index = 0; index < count; index += 1) {
           into[from + index] =
-            (into[from + index] as number) + (buffer[start + index] as number) * factor;
+            (into[from + index] as number) + (bytes[start + index] as number) * factor;
         }
       }
       for (let index = from; index < from + count; index += 1) {
@@ -112,17 +125,17 @@ export function makePlaneReader(planes: readonly Buffer[]): PlaneReader {
       }
     },
     floats(count, into) {
-      const bytes = Buffer.from(into.buffer, into.byteOffset, count * 8);
+      const all = Buffer.from(into.buffer, into.byteOffset, count * 8);
       for (let plane = 0; plane < 8; plane += 1) {
-        const start = take(plane, count);
-        const buffer = planes[plane] as Buffer;
+        const bytes = opened[plane] ?? open(plane);
+        const start = take(plane, bytes.length, count);
         for (let index = 0; index < count; index += 1) {
-          bytes[index * 8 + plane] = buffer[start + index] as number;
+          all[index * 8 + plane] = bytes[start + index] as number;
         }
       }
     },
     skip(count, width) {
-      for (let plane = 0; plane < width; plane += 1) take(plane, count);
+      for (let plane = 0; plane < width; plane += 1) pass(plane, count);
     },
   };
 }

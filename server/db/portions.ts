@@ -10,43 +10,81 @@ export interface ReadBudget {
 
 const PORTION_BYTES = 8 << 20;
 
+export interface PortionQuery {
+  /** Of the statement, which is planned once for each connection. */
+  name: string;
+  text: string;
+  /** No two rows are the same in it. */
+  order: string;
+  values: unknown[];
+}
+
 /**
- * Rows with a `body`, in an order: only a few megabytes are held at a time. Other columns must be text,
- * int4 or float8, since rows come in binary form. Runs in the transaction of the client.
+ * Rows with a `body`, in an order: only a few megabytes are held at a time. Runs in the
+ * transaction of the client.
  */
 export async function* readPortions<Row extends { body: Buffer }>(
   client: pg.PoolClient,
-  query: { text: string; order: string; values: unknown[] },
+  query: PortionQuery,
   budget: ReadBudget,
   signal: AbortSignal,
 ): AsyncGenerator<Row> {
-  const { text, order, values } = query;
+  const { name, text, order, values } = query;
   // Before each query: once it is aborted, the client may be somebody else's.
   signal.throwIfAborted();
-  // How many rows make a portion is settled first, from their sizes alone.
+  // Mostly this is all of it. How much there is besides is told by sizes alone.
+  const { rows } = await client.query<Row & { all_rows: number; all_bytes: number }>({
+    name,
+    text: `select * from (
+        select *, count(*) over ()::int as all_rows,
+          sum(octet_length(body)) over ()::float8 as all_bytes,
+          (sum(octet_length(body)) over (order by ${order} rows unbounded preceding)
+            - octet_length(body))::float8 as before
+        from (${text}) as found
+      ) as sized where before < ${PORTION_BYTES} order by ${order}`,
+    values,
+  });
+  const [first] = rows;
+  budget.expect(first?.all_bytes ?? 0);
+  if (!first) return;
+  budget.spend(rows.reduce((sum, { body }) => sum + body.length, 0));
+  yield* rows;
+  if (rows.length < first.all_rows) {
+    yield* readRest<Row>(client, query, rows.length, budget, signal);
+  }
+}
+
+/** What comes after the first rows, which were read. */
+async function* readRest<Row extends { body: Buffer }>(
+  client: pg.PoolClient,
+  { text, order, values }: PortionQuery,
+  read: number,
+  budget: ReadBudget,
+  signal: AbortSignal,
+): AsyncGenerator<Row> {
+  signal.throwIfAborted();
+  // How many rows make a portion is settled first.
   const portions = await client.query<{ rows: number; bytes: number }>(
     `select count(*)::int as rows, sum(bytes)::float8 as bytes from (
-       select octet_length(body) as bytes,
-         sum(octet_length(body)) over (order by ${order}) as running
-       from (${text}) as found
+       select bytes, sum(bytes) over (order by place) as running from (
+         select octet_length(body) as bytes, row_number() over (order by ${order}) as place
+         from (${text}) as found
+       ) as placed where place > ${read}
      ) as sized group by (running - 1) / ${PORTION_BYTES} order by min(running)`,
     values,
   );
-  budget.expect(portions.rows.reduce((sum, { bytes }) => sum + bytes, 0));
-  if (portions.rows.length === 0) return;
   signal.throwIfAborted();
   const cursor = `portions_${(cursors++).toString(36)}`;
   await client.query(
     `declare ${cursor} no scroll cursor for select * from (${text}) as found order by ${order}`,
     values,
   );
+  signal.throwIfAborted();
+  await client.query(`move ${read} from ${cursor}`);
   for (const { rows, bytes } of portions.rows) {
     signal.throwIfAborted();
     budget.spend(bytes);
-    const found = await client.query<Row>({
-      text: `fetch ${rows} from ${cursor}`,
-      binary: true,
-    } as pg.QueryConfig);
+    const found = await client.query<Row>(`fetch ${rows} from ${cursor}`);
     yield* found.rows;
   }
   signal.throwIfAborted();

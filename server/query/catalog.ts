@@ -19,7 +19,9 @@ const KINDS = {
   counter: MetricMetadata_Kind.COUNTER,
 };
 
-export const toMetric = (row: store.MetricRow) => ({
+type Described = Omit<store.MetricRow, "last_seen_at"> & Partial<store.MetricRow>;
+
+export const toMetric = (row: Described) => ({
   metric: row.metric,
   kind: KINDS[row.kind],
   unit: row.unit,

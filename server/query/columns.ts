@@ -6,9 +6,10 @@ export interface Columns {
   valueAt(index: number): number;
 }
 
-export function makeColumns(): Columns {
-  let times = new Float64Array(16);
-  let values = new Float64Array(16);
+/** With room for as many values at first. */
+export function makeColumns(room = 16): Columns {
+  let times = new Float64Array(room);
+  let values = new Float64Array(room);
   let count = 0;
   return {
     get count() {
@@ -29,7 +30,7 @@ export function makeColumns(): Columns {
 }
 
 function grown(array: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
-  const larger = new Float64Array(array.length * 2);
+  const larger = new Float64Array(Math.max(16, array.length * 2));
   larger.set(array);
   return larger;
 }

@@ -53,7 +53,7 @@ export async function readRange(
   let points = 0;
 
   const fold = (seriesId: number, stretches: readonly Stretch[]) => {
-    const into = answer.series.get(seriesId) ?? makeColumns();
+    const into = answer.series.get(seriesId) ?? makeColumns(roomFor(stretches, query));
     answer.series.set(seriesId, into);
     points -= into.count;
     const own =
@@ -89,6 +89,15 @@ export async function readRange(
   points = [...answer.series.values()].reduce((sum, { count }) => sum + count, 0);
   checkLimits(answer, points, limits);
   return answer;
+}
+
+/** How many values there are at most. */
+function roomFor(stretches: readonly Stretch[], { span, step }: RangeQuery): number {
+  let told = 0;
+  for (const stretch of stretches) {
+    told += "cells" in stretch ? stretch.cells.length : stretch.piece.times.length;
+  }
+  return step ? Math.min(told, Math.ceil((span.endMs - span.startMs) / step.ms) + 1) : told;
 }
 
 function tell(fold: Fold, stretch: Stretch): void {

@@ -1,21 +1,24 @@
+import { create } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import type { Point, TimeSeries } from "../../gen/lumetry/ingest/v1/metrics_service_pb.js";
-import type {
-  LabelMatcher,
-  MetricQueryService,
-  QueryRangeRequest,
+import {
+  type LabelMatcher,
+  type MetricQueryService,
+  type QueryRangeRequest,
+  QueryRangeResponseSchema,
+  StreamRangeResponseSchema,
 } from "../../gen/lumetry/v1/metric_query_service_pb.js";
 import { makePlaces } from "../../lib/places.ts";
 import { matcherConditions } from "../catalog/matchers.ts";
-import * as store from "../catalog/store.ts";
+import { type Selection, selectSeries } from "../catalog/selection.ts";
+import { findLabels } from "../catalog/store.ts";
 import { KEPT_LONGER_MS } from "../chunks/windows.ts";
 import { personOf } from "../context.ts";
 import type { Parts } from "../routes.ts";
 import { checkGrouping, combineSeries, type LabelledSeries } from "./across.ts";
 import { makeBudget } from "./budget.ts";
 import { catalogMethods, toMetric } from "./catalog.ts";
-import type { Columns } from "./columns.ts";
+import { type AnsweredSeries, giveSeries, toPoint, toSeries } from "./encode.ts";
 import { findGaps } from "./gaps.ts";
 import { keptSince } from "./kept.ts";
 import { readLatest } from "./latest.ts";
@@ -39,38 +42,6 @@ const STREAMED_SERIES = 500;
 const STREAMED_POINTS = 20_000;
 const STREAM_MS = 60_000;
 
-/** A message as it is, without the checks of `create`: there may be a million of them. */
-function toPoint(ms: number, value: number): Point {
-  const second = Math.floor(ms / 1000);
-  return {
-    $typeName: "lumetry.ingest.v1.Point",
-    time: {
-      $typeName: "google.protobuf.Timestamp",
-      seconds: BigInt(second),
-      nanos: (ms - second * 1000) * 1_000_000,
-    },
-    value,
-  };
-}
-
-const toPoints = (points: Columns, from = 0, to = points.count): Point[] =>
-  Array.from({ length: Math.min(to, points.count) - from }, (_, at) =>
-    toPoint(points.timeAt(from + at), points.valueAt(from + at)),
-  );
-
-const toSeries = (metric: string, labels: Record<string, string>, points: Point[]): TimeSeries => ({
-  $typeName: "lumetry.ingest.v1.TimeSeries",
-  metric,
-  labels,
-  points,
-});
-
-/** What a request selects: the metric, and its series by age; undefined when there is no such metric. */
-interface Selected {
-  row: store.MetricRow;
-  ids: number[];
-}
-
 export function metricQueryService({
   db,
   pool,
@@ -91,16 +62,15 @@ export function metricQueryService({
   const select = async (
     workspaceId: string,
     { metric, matchers }: { metric: string; matchers: LabelMatcher[] },
-  ): Promise<Selected | undefined> => {
+  ): Promise<Selection | undefined> => {
     if (!isStorable(metric)) throw new InvalidQuery("a name or value holds a NUL character");
     const conditions = await matcherConditions(db, workspaceId, metric, matchers);
-    const row = await store.findMetric(db, workspaceId, metric);
-    if (!row) return undefined;
-    const ids = await store.findSeriesIds(db, workspaceId, metric, conditions, MOST_MATCHING + 1);
-    if (ids.length > MOST_MATCHING) {
+    const most = { series: MOST_MATCHING + 1, labelled: SHOWN.series };
+    const selected = await selectSeries({ db, pool }, workspaceId, metric, conditions, most);
+    if (selected && selected.ids.length > MOST_MATCHING) {
       throw new TooMuch(`more than ${MOST_MATCHING} series match; narrow the labels`);
     }
-    return { row, ids: ids.sort((a, b) => a - b) };
+    return selected;
   };
 
   const view = <Result>(
@@ -109,12 +79,14 @@ export function metricQueryService({
     work: (view: PointsView) => Promise<Result>,
   ) => places.take(() => viewPoints(pool, workspaceId, signal, work), signal);
 
-  /** Series by age, with their labels. */
-  const label = async (
+  /** Some of the series that were selected, by age, with their labels. */
+  const label = async <Points>(
     workspaceId: string,
-    found: ReadonlyMap<number, Columns>,
-  ): Promise<LabelledSeries[]> => {
-    const labels = await store.findLabels(db, workspaceId, [...found.keys()]);
+    { labels: known, ids }: Selection,
+    found: ReadonlyMap<number, Points>,
+  ): Promise<{ labels: Record<string, string>; points: Points }[]> => {
+    const labels =
+      known.size === ids.length ? known : await findLabels(db, workspaceId, [...found.keys()]);
     return [...found]
       .sort(([a], [b]) => a - b)
       .map(([seriesId, points]) => ({ labels: labels.get(seriesId) ?? {}, points }));
@@ -136,7 +108,7 @@ export function metricQueryService({
         const lookBack = request.lookBack ? durationMs(request.lookBack) : LOOK_BACK_MS;
         const selected = await select(workspaceId, request);
         if (!selected) return { series: [] };
-        const { row, ids } = selected;
+        const { metric, ids } = selected;
         const query = {
           seriesIds: new Set(ids),
           nowMs,
@@ -149,13 +121,13 @@ export function metricQueryService({
         if (latest.size > MOST_LATEST) {
           throw new TooMuch(`more than ${MOST_LATEST} series have values; narrow the labels`);
         }
-        const labels = await store.findLabels(db, workspaceId, [...latest.keys()]);
-        const series = [...latest]
-          .sort(([a], [b]) => a - b)
-          .map(([id, { ms, value }]) =>
-            toSeries(row.metric, labels.get(id) ?? {}, [toPoint(ms, value)]),
-          );
-        return { metric: toMetric(row), series };
+        const labelled = await label(workspaceId, selected, latest);
+        return {
+          metric: toMetric(metric),
+          series: labelled.map(({ labels, points: { ms, value } }) =>
+            toSeries(metric.metric, labels, [toPoint(ms, value)]),
+          ),
+        };
       }),
 
     queryRange: (request, context) =>
@@ -166,19 +138,19 @@ export function metricQueryService({
         if (grouping) checkGrouping(grouping, step !== undefined);
         const selected = await select(workspaceId, request);
         if (!selected) return { series: [] };
-        const { row, ids } = selected;
+        const { metric, ids } = selected;
         const query: RangeQuery = {
           seriesIds: new Set(ids),
           span,
           step,
-          isGauge: row.kind === "gauge",
+          isGauge: metric.kind === "gauge",
           kept: kept(),
         };
         const limits = grouping ? COMBINED : SHOWN;
         const { series: found, resolutionMs } = await view(workspaceId, context.signal, (open) =>
           readRange(open, query, limits, makeBudget("narrow the span")),
         );
-        const labelled = await label(workspaceId, found);
+        const labelled = await label(workspaceId, selected, found);
         const shown = grouping ? combineSeries(labelled, grouping) : labelled;
         if (shown.length > SHOWN.series) {
           throw new TooMuch(`there are more than ${SHOWN.series} groups; group by fewer labels`);
@@ -189,12 +161,22 @@ export function metricQueryService({
           labelled.map(({ labels }) => labels),
           span,
         );
-        return {
-          metric: toMetric(row),
-          series: shown.map(({ labels, points }) => toSeries(row.metric, labels, toPoints(points))),
-          gaps,
-          ...(resolutionMs > 0 && { resolution: durationFromMs(resolutionMs) }),
-        };
+        return giveSeries(
+          create(QueryRangeResponseSchema, {
+            metric: toMetric(metric),
+            gaps,
+            ...(resolutionMs > 0 && { resolution: durationFromMs(resolutionMs) }),
+          }),
+          QueryRangeResponseSchema.field.series.number,
+          shown.map(({ labels, points }) => ({
+            metric: metric.metric,
+            labels,
+            points,
+            from: 0,
+            to: points.count,
+          })),
+          context,
+        );
       }),
 
     async *streamRange({ query: request }, context) {
@@ -208,12 +190,12 @@ export function metricQueryService({
         const { span, step } = rangeOf(request);
         const selected = await select(workspaceId, request);
         if (!selected) return;
-        const { row, ids } = selected;
-        const isGauge = row.kind === "gauge";
+        const { metric, ids, labels } = selected;
+        const isGauge = metric.kind === "gauge";
         const query = { span, step, isGauge, kept: kept() };
-        const all = await store.findLabels(db, workspaceId, ids);
+        const all = labels.size === ids.length ? labels : await findLabels(db, workspaceId, ids);
         yield {
-          metric: toMetric(row),
+          metric: toMetric(metric),
           gaps: await findGaps(db, workspaceId, all.values(), span),
         };
         yield* heldOpen(view, workspaceId, signal, async function* (open) {
@@ -223,10 +205,15 @@ export function metricQueryService({
             const limits = { series: STREAMED_SERIES, points: 10 * MOST_POINTS };
             const { series } = await readRange(open, { ...query, seriesIds }, limits, budget);
             const sorted = [...series].sort(([a], [b]) => a - b);
-            yield* messagesOf(
-              row.metric,
-              sorted.map(([id, points]) => ({ labels: all.get(id) ?? {}, points })),
-            );
+            const labelled = sorted.map(([id, points]) => ({ labels: all.get(id) ?? {}, points }));
+            for (const series of messagesOf(metric.metric, labelled)) {
+              yield giveSeries(
+                create(StreamRangeResponseSchema),
+                StreamRangeResponseSchema.field.series.number,
+                series,
+                context,
+              );
+            }
           }
         });
       } catch (error) {
@@ -244,20 +231,20 @@ export function metricQueryService({
 
 /** Messages of about the same size: many short series in one, a long one in many. */
 function* messagesOf(metric: string, series: readonly LabelledSeries[]) {
-  let waiting: TimeSeries[] = [];
+  let waiting: AnsweredSeries[] = [];
   let count = 0;
   for (const { labels, points } of series) {
     for (let from = 0; from < points.count; from += STREAMED_POINTS) {
-      const some = toPoints(points, from, from + STREAMED_POINTS);
-      waiting.push(toSeries(metric, labels, some));
-      count += some.length;
+      const to = Math.min(from + STREAMED_POINTS, points.count);
+      waiting.push({ metric, labels, points, from, to });
+      count += to - from;
       if (count < STREAMED_POINTS) continue;
-      yield { series: waiting };
+      yield waiting;
       waiting = [];
       count = 0;
     }
   }
-  if (waiting.length > 0) yield { series: waiting };
+  if (waiting.length > 0) yield waiting;
 }
 
 type View = <Result>(

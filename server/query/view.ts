@@ -62,6 +62,9 @@ export function searchFor(seriesIds: ReadonlySet<number>, { startMs, endMs }: Sp
 const OVERLAPPING = `workspace_id = $1 and window_start >= $2 and window_start < $3
   and bucket = any($4::bigint[]) and first_series <= $6 and last_series >= $5`;
 
+/** The snapshot of a reader that has not begun. */
+const NOTHING_SEEN = "1:1:";
+
 /** Looks at the points of one workspace: everything that `work` reads is of one moment. */
 export async function viewPoints<Result>(
   pool: pg.Pool,
@@ -71,23 +74,31 @@ export async function viewPoints<Result>(
 ): Promise<Result> {
   const client = await pool.connect();
   try {
-    await client.query("begin transaction isolation level repeatable read read only");
-    // Before the moment is fixed, so that no part of the log goes between the two.
-    await client.query("lock table segments in access share mode");
-    const { rows } = await client.query<{ seen: string }>(
-      `select coalesce((
-         select seen::text from readers where workspace_id = $1 and reader = $2
-       ), '1:1:') as seen`,
-      [workspaceId, CHUNKS],
-    );
-    return await work(viewWith(client, workspaceId, rows[0]?.seen ?? "1:1:", signal));
+    return await work(viewWith(client, workspaceId, await open(client, workspaceId), signal));
   } finally {
-    const broken = await client.query("rollback").then(
-      () => undefined,
-      (error: Error) => error,
+    // The answer need not wait for it.
+    client.query("rollback").then(
+      () => client.release(),
+      (broken: Error) => client.release(broken),
     );
-    client.release(broken);
   }
+}
+
+/**
+ * Fixes the moment, in one round trip: what chunks had been made of by then. The log is locked before, so that no part
+ * of it goes between the two. Plans are kept: to make them anew, for all partitions, takes longer than most reads.
+ */
+async function open(client: pg.PoolClient, workspaceId: string): Promise<string> {
+  const results: unknown = await client.query(
+    `begin transaction isolation level repeatable read read only;
+     set local plan_cache_mode = force_generic_plan;
+     lock table segments in access share mode;
+     select seen::text from readers
+     where workspace_id = ${client.escapeLiteral(workspaceId)}
+       and reader = ${client.escapeLiteral(CHUNKS)}`,
+  );
+  const { rows } = (results as pg.QueryResult<{ seen: string }>[]).at(-1) ?? { rows: [] };
+  return rows[0]?.seen ?? NOTHING_SEEN;
 }
 
 function viewWith(
@@ -107,11 +118,13 @@ function viewWith(
   return {
     async *unread({ startMs, endMs }, budget) {
       const query = {
+        name: "read-unread",
+        // Found by transaction: by time there may be a day of it that is read, hence the sums.
         text: `select transaction_id::text as id, segment_id::text as number, body
           from segments
           where workspace_id = $1 and transaction_id >= pg_snapshot_xmin($4::pg_snapshot)
             and not pg_visible_in_snapshot(transaction_id, $4::pg_snapshot)
-            and end_ms >= $2 and start_ms < $3`,
+            and end_ms + 0 >= $2 and start_ms + 0 < $3`,
         // As the reader will have it, so that the same point stays of several at one time.
         order: "id::xid8, number::bigint",
         values: [workspaceId, startMs, endMs, seen],
@@ -121,11 +134,12 @@ function viewWith(
 
     async freshPlaces(search) {
       signal.throwIfAborted();
-      const { rows } = await client.query<{ window_start: number; bucket: number }>(
-        `select distinct window_start::float8, bucket::float8 from fresh_chunks
-         where ${OVERLAPPING}`,
-        searched(search),
-      );
+      const { rows } = await client.query<{ window_start: number; bucket: number }>({
+        name: "find-fresh-places",
+        text: `select distinct window_start::float8, bucket::float8 from fresh_chunks
+            where ${OVERLAPPING}`,
+        values: searched(search),
+      });
       return new Set(rows.map((row) => placeKey(row.window_start, row.bucket)));
     },
 
@@ -133,6 +147,7 @@ function viewWith(
       readPortions<FoundBlock>(
         client,
         {
+          name: "read-chunks",
           text: `select window_start::float8, bucket::float8, 999 as level,
               chunk_id::float8, body from chunks
             where ${OVERLAPPING} and end_ms >= $7 and start_ms < $8
@@ -151,6 +166,7 @@ function viewWith(
       readPortions<FoundBlock>(
         client,
         {
+          name: `read-${table}`,
           text: `select window_start::float8, bucket::float8, chunk_id::float8, body from ${table}
             where ${OVERLAPPING}`,
           order: "window_start, chunk_id",

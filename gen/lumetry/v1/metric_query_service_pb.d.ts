@@ -50,7 +50,8 @@ export declare type Metric = Message<"lumetry.v1.Metric"> & {
   firstSeenTime?: Timestamp | undefined;
 
   /**
-   * When the last points came, to about an hour; absent when that is not known yet.
+   * When the last points came, to about an hour; absent when that is not known yet, and beside
+   * points, which tell more.
    *
    * @generated from field: google.protobuf.Timestamp last_seen_time = 7;
    */
