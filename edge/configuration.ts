@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { AcknowledgeConfigRequest_Outcome as Outcome } from "../gen/lumetry/edge/v1/config_service_pb.js";
-import { type ConfigReading, readConfigDocument } from "../lib/config-document.ts";
+import type { ConfigReading } from "../lib/config-document.ts";
 import { readIfPresent, writeDurably } from "../lib/durable-file.ts";
 import type { Log } from "../lib/log.ts";
 import type { Upstream } from "./upstream.ts";
@@ -20,11 +20,15 @@ interface Stored {
   unsent?: { outcome: "applied" | "rejected"; reason: string; ignoredKeys: string[] };
 }
 
+/** What reads documents takes five megabytes, which an edge without one can do without. */
+const loadReader = async () => (await import("../lib/config-document.ts")).readConfigDocument;
+
 const NOTHING: Stored = { revision: "0", document: "{}", considered: "0" };
 const DEFAULT_INTERVAL_SECONDS = 60;
 
-function instructionsOf(reading: ConfigReading): Instructions {
-  const hostMetrics = reading.valid ? reading.config.hostMetrics : undefined;
+/** Of nothing, the defaults. */
+function instructionsOf(reading?: ConfigReading): Instructions {
+  const hostMetrics = reading?.valid ? reading.config.hostMetrics : undefined;
   return {
     hostMetrics: {
       enabled: hostMetrics?.enabled ?? true,
@@ -44,11 +48,11 @@ export class Configuration {
   #instructions: Instructions;
   #listeners: ((instructions: Instructions) => void)[] = [];
 
-  private constructor(file: string, stored: Stored, log: Log) {
+  private constructor(file: string, stored: Stored, instructions: Instructions, log: Log) {
     this.#file = file;
     this.#stored = stored;
     this.#log = log;
-    this.#instructions = instructionsOf(readConfigDocument(stored.document));
+    this.#instructions = instructions;
   }
 
   /** Starts from the last valid document; from the defaults if there is none, or it is damaged. */
@@ -56,19 +60,21 @@ export class Configuration {
     const file = path.join(directory, "config.json");
     const text = await readIfPresent(file);
     let stored = NOTHING;
+    let instructions = instructionsOf();
     if (text !== undefined) {
       try {
         const parsed: Stored = JSON.parse(text);
-        if (!readConfigDocument(parsed.document).valid)
-          throw new Error("it holds no valid document");
+        const reading = (await loadReader())(parsed.document);
+        if (!reading.valid) throw new Error("it holds no valid document");
         BigInt(parsed.revision);
         BigInt(parsed.considered);
         stored = parsed;
+        instructions = instructionsOf(reading);
       } catch (error) {
         log.warn({ file, err: error }, "the kept configuration is damaged; it is fetched anew");
       }
     }
-    return new Configuration(file, stored, log);
+    return new Configuration(file, stored, instructions, log);
   }
 
   get instructions(): Instructions {
@@ -102,7 +108,7 @@ export class Configuration {
     }
     // An older one than was looked at comes from a server that was set back: never follow it.
     if (revision <= BigInt(this.#stored.considered)) return;
-    const reading = readConfigDocument(document);
+    const reading = (await loadReader())(document);
     const considered = String(revision);
     if (!reading.valid) {
       this.#log.warn({ revision: considered, reason: reading.problem }, "configuration rejected");

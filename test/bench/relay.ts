@@ -12,27 +12,16 @@ import { eventually } from "../support/eventually.ts";
 import { install } from "../support/installation.ts";
 import { setUp, startTestServer } from "../support/server.ts";
 import type { Crowd } from "./relay/agents.ts";
+import { compareAtOnePace } from "./relay/at-one-pace.ts";
+import type { Front } from "./relay/front.ts";
+import { installCollector } from "./relay/installed.ts";
 import { type Outcome, type Shot, shoot, writeShot } from "./relay/load.ts";
 import { startNginx } from "./relay/nginx.ts";
 import { median, ratio, round, type Section, type Table } from "./report.ts";
 
 const CONNECTIONS = [1, 8, 64];
 const AGENTS = 1_000;
-/** A collector as its service starts it. */
-const INSTALLED = {
-  NODE_OPTIONS: "--max-semi-space-size=2",
-  MALLOC_ARENA_MAX: "2",
-  UV_THREADPOOL_SIZE: "24",
-};
 const PATH = "/lumetry.ingest.v1.MetricsService/WriteMetrics";
-
-/** Where the load goes: straight to the server, or through one of the two in between. */
-interface Front {
-  name: "straight" | "nginx" | "collector";
-  port: number;
-  /** The process in between. */
-  pid: number | undefined;
-}
 
 /** A collector's relay beside nginx, and what a thousand agents cost it. */
 export async function benchRelay({ quick }: { quick: boolean }): Promise<Section> {
@@ -57,32 +46,55 @@ export async function benchRelay({ quick }: { quick: boolean }): Promise<Section
   const nothingUrl = `https://localhost:${nothing.port}`;
   const alone = stack.use(await startChild("relay/alone.ts", nothingUrl, server.caFile, directory));
   const nginx1 = stack.use(await startNginx(nothing.port, pem));
-  const table1 = await compare("Before a handler that does nothing", rounds, [
+  const fronts1: Front[] = [
     { name: "straight", port: nothing.port, pid: undefined },
     { name: "nginx", port: nginx1.port, pid: nginx1.worker },
-    { name: "collector", port: alone.port, pid: alone.pid },
-  ]);
+    {
+      ...{ name: "collector", port: alone.port, pid: alone.pid },
+      ca: await readFile(path.join(directory, "relay/certificate.pem"), "utf8"),
+    },
+  ];
+  const table1 = await compare(
+    "Before a handler that does nothing, as often as they can",
+    rounds,
+    fronts1,
+  );
+  const paced = await compareAtOnePace(
+    "Before a handler that does nothing",
+    {
+      ...{ shot, ca: await readFile(server.caFile, "utf8") },
+      ...{ rounds: rounds.rounds, seconds: quick ? 2 : 6 },
+    },
+    fronts1,
+  );
 
   const installation = stack.use(await install(server, owner));
-  const collector = installation.start({
-    environment: INSTALLED,
-    relayListen: "127.0.0.1:0",
-    flags: ["--relay-max-connections-per-address", "2000"],
-  });
-  await installation.connected(collector);
-  const relay = await eventually("it relays", async () => (await collector.status())?.relay);
-  const port = Number(new URL(relay.url).port);
+  const installed = await installCollector(path.join(directory, "installed"));
+  const start = async (flags: string[] = []) => {
+    const collector = installation.start({ ...installed, relayListen: "127.0.0.1:0", flags });
+    await installation.connected(collector);
+    const relay = await eventually("it relays", async () => (await collector.status())?.relay);
+    const port = Number(new URL(relay.url).port);
+    return { port, pid: collector.child.pid ?? 0, stop: () => collector.stop() };
+  };
+  const collector = await start(["--relay-max-connections-per-address", "2000"]);
   const nginx2 = stack.use(await startNginx(serverPort, pem));
-  const table2 = await compare("Before the server, which stores the points", rounds, [
-    { name: "straight", port: serverPort, pid: undefined },
-    { name: "nginx", port: nginx2.port, pid: nginx2.worker },
-    { name: "collector", port, pid: collector.child.pid },
-  ]);
+  const table2 = await compare(
+    "Before the server, which stores the points, as often as they can",
+    rounds,
+    [
+      { name: "straight", port: serverPort, pid: undefined },
+      { name: "nginx", port: nginx2.port, pid: nginx2.worker },
+      { name: "collector", port: collector.port, pid: collector.pid },
+    ],
+  );
 
   const ca = await readFile(path.join(installation.dataDir, "relay/certificate.pem"), "utf8");
+  await collector.stop();
   const memory: string[][] = [];
   for (const version of ["1.1", "2"] as const) {
-    const fresh = await restart(installation, collector);
+    // A process that has done nothing yet.
+    const fresh = await start();
     const crowd: Crowd = {
       ...{ ca, version, path: PATH, headers: shot.headers, agents: AGENTS },
       port: fresh.port,
@@ -98,13 +110,15 @@ export async function benchRelay({ quick }: { quick: boolean }): Promise<Section
     title: "The collector's relay",
     about: [
       `The same request of ${round(shot.body.length)} bytes from wrk over HTTP/1.1 with kept connections, TLS on both sides, medians of ${rounds.rounds} rounds that take turns.`,
+      "At a fixed rate each request counts from when it was due, which it is whatever was answered until then; as often as they can, the p99 follows from the rate.",
       `Beside it nginx ${nginx1.version} with one worker, before the same server. The server, what is in between and wrk share the processors.`,
     ],
     tables: [
+      paced,
       table1,
       table2,
       {
-        caption: `A collector that relays for ${round(AGENTS)} agents, each on a connection of its own`,
+        caption: `An installed collector that relays for ${round(AGENTS)} agents, each on a connection of its own`,
         head: ["agents speak", "before, MiB", "at most, MiB", "of it anonymous", "calls", "failed"],
         rows: memory,
       },
@@ -177,22 +191,6 @@ async function compare(
   );
   const head = ["connections", "way", "requests/s", "of nginx", "p50 ms", "p99 ms", "CPU µs each"];
   return { caption, head, rows };
-}
-
-/** A collector's process that has done nothing yet. */
-async function restart(
-  installation: Awaited<ReturnType<typeof install>>,
-  before: { stop(): Promise<unknown> },
-) {
-  await before.stop();
-  const collector = installation.start({ environment: INSTALLED, relayListen: "127.0.0.1:0" });
-  await installation.connected(collector);
-  const relay = await eventually("it relays", async () => (await collector.status())?.relay);
-  return {
-    port: Number(new URL(relay.url).port),
-    pid: collector.child.pid ?? 0,
-    stop: () => collector.stop(),
-  };
 }
 
 async function weigh(crowd: Crowd, pid: number): Promise<string[]> {

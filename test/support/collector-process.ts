@@ -26,6 +26,8 @@ export interface CollectorOptions extends ProgramOptions {
   relayListen?: string;
   /** More of its flags. */
   flags?: string[];
+  /** Its program, where it is not that of this tree. */
+  program?: string;
 }
 
 /** The collector's program as it is. */
@@ -33,7 +35,7 @@ export class CollectorProcess extends EdgeProgram {
   constructor(options: CollectorOptions) {
     const { server, dataDir, caFile, token, relayListen = "off", flags = [] } = options;
     super(
-      "collector/main.ts",
+      options.program ?? "collector/main.ts",
       [
         ...["--server", server, "--data-dir", dataDir, "--relay-listen", relayListen],
         ...(caFile ? ["--ca", caFile] : []),

@@ -23,9 +23,11 @@ export interface ProgramOptions {
   environment?: Record<string, string>;
   /** Modules of test/support to load before it. */
   preload?: string[];
+  /** Flags of Node's. */
+  node?: string[];
 }
 
-/** A TypeScript file of this tree, run as a process of its own. Nothing of the caller's settings reaches it. */
+/** A TypeScript file of this tree, or a bundle elsewhere, run as a process of its own. Nothing of the caller's settings reaches it. */
 export class Program implements AsyncDisposable {
   readonly child: ChildProcess;
   /** Settles when it has ended, however that came. */
@@ -37,11 +39,11 @@ export class Program implements AsyncDisposable {
   errors = "";
 
   constructor(file: string, parameters: string[], options: ProgramOptions = {}) {
-    const { environment = {}, preload = [] } = options;
+    const { environment = {}, preload = [], node = [] } = options;
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("LUMETRY_"));
     const before = preload.flatMap((name) => ["--import", path.join(root, "test/support", name)]);
-    const main = path.join(root, file);
-    this.child = spawn(process.execPath, [...before, main, ...parameters], {
+    const main = path.resolve(root, file);
+    this.child = spawn(process.execPath, [...node, ...before, main, ...parameters], {
       env: { ...Object.fromEntries(inherited), NODE_COMPILE_CACHE: COMPILED, ...environment },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });

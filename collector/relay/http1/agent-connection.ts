@@ -10,11 +10,11 @@ import { answerTo, type Refusal, unreachable } from "../refusal.ts";
 import { wordsFor } from "../upstream.ts";
 import type { Answering, Asking, Framing } from "./asking.ts";
 import { CHUNKED, writeHead } from "./head.ts";
-import { type Head, makeParser, type Parser } from "./parser.ts";
+import type { Head, Parser, Parsers, Reader } from "./parser.ts";
 import { addChunk, Pieces } from "./pieces.ts";
 import type { Http1ServerSide } from "./server-side.ts";
 
-export type Http1AgentParts = AgentSideParts & { server: Http1ServerSide };
+export type Http1AgentParts = AgentSideParts & { server: Http1ServerSide; parsers: Parsers };
 
 /** One call from its head to the end of its answer. */
 interface Call extends CallTimes {
@@ -30,13 +30,17 @@ interface Call extends CallTimes {
   bodyBytes: number;
 }
 
-/** A connection of an agent's, with one call at a time. */
-export class AgentConnection {
+/**
+ * A connection of an agent's, with one call at a time: told what is read of its requests, and what the
+ * server answers. There are a thousand of them, most of them silent, so each holds as little as it can.
+ */
+export class AgentConnection implements Reader, Answering {
   #parts: Http1AgentParts;
   #socket: Duplex;
   #connection: Connection;
   #isEncrypted: boolean;
-  #parser: Parser;
+  /** While a request is being read. */
+  #parser: Parser | undefined;
   #pieces = new Pieces();
   #call: Call | undefined;
   /** What the request that is being read is answered with by the collector itself, once that is clear. */
@@ -53,33 +57,6 @@ export class AgentConnection {
   #early: Buffer | undefined;
   #idleSince: number;
 
-  /** What is done with the server's answer to the call under way. */
-  readonly #answering: Answering = {
-    onContinue: () => {
-      const call = this.#call;
-      if (call?.expectsContinue && !call.isAnswered && call.askedAt === undefined) {
-        call.expectsContinue = false;
-        this.#socket.write("HTTP/1.1 100 Continue\r\n\r\n");
-      }
-    },
-    onHead: (head, framing) => this.#onAnswer(head, framing),
-    onBody: (bytes) => {
-      if (this.#call?.answersInChunks) addChunk(this.#pieces, bytes);
-      else this.#pieces.add(bytes);
-    },
-    onFlush: () => {
-      const call = this.#call;
-      if (!call) return;
-      call.movedAt = this.#parts.clock.monotonic();
-      if (!this.#pieces.flush(this.#socket)) call.asking.pause();
-    },
-    onEnd: (trailers) => this.#onAnswerEnd(trailers),
-    onDrain: () => {
-      if (this.#early === undefined) this.#socket.resume();
-    },
-    onFail: (error) => this.#onFail(error),
-  };
-
   constructor(
     parts: Http1AgentParts,
     socket: Duplex,
@@ -91,14 +68,6 @@ export class AgentConnection {
     this.#connection = connection;
     this.#isEncrypted = isEncrypted;
     this.#idleSince = parts.clock.monotonic();
-    this.#parser = makeParser("request", parts.limits.headerBytes, {
-      onBegin: () => {
-        this.#readingSince ??= parts.clock.monotonic();
-      },
-      onHead: (head) => this.#onHead(head),
-      onBody: (bytes) => this.#onBody(bytes),
-      onEnd: () => this.#onRequestEnd(),
-    });
     socket.on("error", () => {});
     socket.on("data", (bytes: Buffer) => this.#onData(bytes));
     socket.on("drain", () => this.#call?.asking.resume());
@@ -106,8 +75,14 @@ export class AgentConnection {
     socket.on("close", () => {
       this.#isOver = true;
       this.#giveUp();
-      setImmediate(() => this.#parser.close());
+      // Perhaps from within the parser.
+      setImmediate(() => this.#putParserAway());
     });
+  }
+
+  #putParserAway(): void {
+    if (this.#parser) this.#parts.parsers.giveBack(this.#parser);
+    this.#parser = undefined;
   }
 
   #onData(bytes: Buffer): void {
@@ -122,8 +97,10 @@ export class AgentConnection {
   }
 
   #read(bytes: Buffer): void {
+    this.#parser ??= this.#parts.parsers.take(this);
     const read = this.#parser.read(bytes);
     if (this.#isOver) return;
+    if (this.#readingSince === undefined) this.#putParserAway();
     const call = this.#call;
     if (read instanceof Error) {
       if (call?.askedAt === undefined) {
@@ -162,7 +139,11 @@ export class AgentConnection {
     refuse(this.#socket, refusal, this.#parts.limits.lingerMs);
   }
 
-  #onHead(head: Head): void {
+  onBegin(): void {
+    this.#readingSince ??= this.#parts.clock.monotonic();
+  }
+
+  onHead(head: Head): void {
     // A second request in one packet was sent without waiting for the first one's answer.
     if (this.#call) {
       this.#ignoreTheRest();
@@ -199,7 +180,7 @@ export class AgentConnection {
     }
     const now = clock.monotonic();
     const call: Call = {
-      asking: server.ask(this.#answering),
+      asking: server.ask(this),
       leave: admission.leave,
       isChunked: encoding !== undefined,
       answersInChunks: false,
@@ -219,7 +200,7 @@ export class AgentConnection {
     call.asking.add(writeHead(start, headers, call.isChunked ? hop + CHUNKED : hop));
   }
 
-  #onBody(bytes: Buffer): void {
+  onBody(bytes: Buffer): void {
     const call = this.#call;
     if (!call || call.askedAt !== undefined) return;
     call.bodyBytes += bytes.length;
@@ -228,7 +209,7 @@ export class AgentConnection {
     else call.asking.add(bytes);
   }
 
-  #onRequestEnd(): void {
+  onEnd(): void {
     this.#readingSince = undefined;
     const call = this.#call;
     if (this.#refusal) this.#answerRefusal();
@@ -258,7 +239,14 @@ export class AgentConnection {
     this.#pieces.add(writeHead(`HTTP/1.1 ${status} ${reason}\r\n`, headers, last + more));
   }
 
-  #onAnswer(head: Head, framing: Framing): void {
+  onContinue(): void {
+    const call = this.#call;
+    if (!call?.expectsContinue || call.isAnswered || call.askedAt !== undefined) return;
+    call.expectsContinue = false;
+    this.#socket.write("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+
+  onAnswer(head: Head, framing: Framing): void {
     const call = this.#call;
     if (!call) return;
     this.#parts.tally.relayed += 1;
@@ -272,7 +260,23 @@ export class AgentConnection {
     this.#addHead(head.status, head.reason, head.headers, call.answersInChunks ? CHUNKED : "");
   }
 
-  #onAnswerEnd(trailers: RawHeaders): void {
+  onAnswerBody(bytes: Buffer): void {
+    if (this.#call?.answersInChunks) addChunk(this.#pieces, bytes);
+    else this.#pieces.add(bytes);
+  }
+
+  onFlush(): void {
+    const call = this.#call;
+    if (!call) return;
+    call.movedAt = this.#parts.clock.monotonic();
+    if (!this.#pieces.flush(this.#socket)) call.asking.pause();
+  }
+
+  onDrain(): void {
+    if (this.#early === undefined) this.#socket.resume();
+  }
+
+  onAnswerEnd(trailers: RawHeaders): void {
     const call = this.#call;
     if (!call) return;
     if (call.answersInChunks) {
@@ -284,7 +288,7 @@ export class AgentConnection {
     this.#turn();
   }
 
-  #onFail(error: Error): void {
+  onFail(error: Error): void {
     const call = this.#call;
     if (!call) return;
     this.#call = undefined;
@@ -333,7 +337,7 @@ export class AgentConnection {
       const late = overdue(this.#call, limits, now);
       if (late === "answer") {
         this.#call.asking.abandon();
-        this.#onFail(new Error(`it has not answered for ${limits.answerMs / 1000} s`));
+        this.onFail(new Error(`it has not answered for ${limits.answerMs / 1000} s`));
       } else if (late) this.#socket.destroy();
     } else if (this.#readingSince !== undefined) {
       if (now - this.#readingSince > limits.headersMs) this.#refuse(refusalFor(TOO_SLOW));

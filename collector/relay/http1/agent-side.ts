@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { Connection } from "../../../lib/http/connections.ts";
 import { AgentConnection, type Http1AgentParts } from "./agent-connection.ts";
+import { Parsers } from "./parser.ts";
 
 /** Agents that speak HTTP/1.1. */
 export interface Http1AgentSide {
@@ -10,7 +11,8 @@ export interface Http1AgentSide {
   wind(): void;
 }
 
-export function makeHttp1AgentSide(parts: Http1AgentParts): Http1AgentSide {
+export function makeHttp1AgentSide(options: Omit<Http1AgentParts, "parsers">): Http1AgentSide {
+  const parts = { ...options, parsers: new Parsers("request", options.limits.headerBytes) };
   const open = new Set<AgentConnection>();
   return {
     serve(socket, connection, isEncrypted) {

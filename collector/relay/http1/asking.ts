@@ -8,11 +8,11 @@ export type Framing = "none" | "length" | "chunks";
 export interface Answering {
   /** The server would like the body that was announced. */
   onContinue(): void;
-  onHead(head: Head, framing: Framing): void;
-  onBody(bytes: Buffer): void;
+  onAnswer(head: Head, framing: Framing): void;
+  onAnswerBody(bytes: Buffer): void;
   /** All that came at once was told. */
   onFlush(): void;
-  onEnd(trailers: RawHeaders): void;
+  onAnswerEnd(trailers: RawHeaders): void;
   /** More of the request can be taken. */
   onDrain(): void;
   /** There will be no answer, or no more of it. */

@@ -39,6 +39,8 @@ export interface Parser {
   close(): void;
 }
 
+type Kind = "request" | "answer";
+
 interface NodeParser {
   initialize(kind: number, resource: object, mostHeaderBytes: number, lenient: number): void;
   execute(bytes: Buffer): number | ParseError;
@@ -66,62 +68,116 @@ const { HTTPParser, methods } = process.getBuiltinModule(
 ) as unknown as NodeHttp;
 
 /** Reads requests or answers, one after the other, with headers and path of so many bytes at most. */
-export function makeParser(
-  kind: "request" | "answer",
-  mostHeaderBytes: number,
-  reader: Reader,
-): Parser {
-  /** Headers that came in several parts, for there were many; after the head, trailers. */
-  let gathered: RawHeaders = [];
-  let target = "";
-  let parser: NodeParser | undefined = new HTTPParser();
-  parser.initialize(
-    kind === "request" ? HTTPParser.REQUEST : HTTPParser.RESPONSE,
-    {},
-    mostHeaderBytes,
-    HTTPParser.kLenientNone,
-  );
-  parser[HTTPParser.kOnMessageBegin] = () => {
-    gathered = [];
-    target = "";
-    reader.onBegin();
-  };
-  parser[HTTPParser.kOnHeaders] = (headers: RawHeaders, url: string) => {
-    gathered.push(...headers);
-    target += url;
-  };
-  parser[HTTPParser.kOnHeadersComplete] = (
-    major: number,
-    minor: number,
-    headers: RawHeaders | undefined,
-    method: number | undefined,
-    url: string | undefined,
-    status: number | undefined,
-    reason: string | undefined,
-    _upgrades: boolean,
-    keepsAlive: boolean,
-  ): number => {
-    const all = headers ?? gathered;
-    gathered = [];
-    reader.onHead({
-      method: method === undefined ? "" : (methods[method] ?? ""),
-      target: url ?? target,
-      status: status ?? 0,
-      reason: reason ?? "",
-      headers: all,
-      version: major === 1 ? (minor === 1 ? "1.1" : "1.0") : "other",
-      keepsAlive,
-    });
-    return 0;
-  };
-  parser[HTTPParser.kOnBody] = (bytes: Buffer) => reader.onBody(bytes);
-  parser[HTTPParser.kOnMessageComplete] = () => reader.onEnd(gathered);
+export function makeParser(kind: Kind, mostHeaderBytes: number, reader: Reader): Parser {
+  const parser = new ReusableParser(kind, mostHeaderBytes);
+  parser.begin(reader);
+  return parser;
+}
 
-  return {
-    read: (bytes) => (parser ? parser.execute(bytes) : bytes.length),
-    close() {
-      parser?.close();
-      parser = undefined;
-    },
-  };
+/** Parsers that wait for a connection to be read; more than this are not worth keeping. */
+const MOST_SPARE = 32;
+
+/**
+ * Parsers for connections that say something now and then. One takes ten kilobytes, which a thousand
+ * agents that are silent need not hold.
+ */
+export class Parsers {
+  #kind: Kind;
+  #mostHeaderBytes: number;
+  #spare: ReusableParser[] = [];
+
+  constructor(kind: Kind, mostHeaderBytes: number) {
+    this.#kind = kind;
+    this.#mostHeaderBytes = mostHeaderBytes;
+  }
+
+  take(reader: Reader): Parser {
+    const parser = this.#spare.pop() ?? new ReusableParser(this.#kind, this.#mostHeaderBytes);
+    parser.begin(reader);
+    return parser;
+  }
+
+  /** Whatever it has read so far is forgotten. Never from within its Reader. */
+  giveBack(parser: Parser): void {
+    if (!(parser instanceof ReusableParser)) return;
+    parser.rest();
+    if (this.#spare.length < MOST_SPARE) this.#spare.push(parser);
+    else parser.close();
+  }
+}
+
+const NOBODY: Reader = { onBegin() {}, onHead() {}, onBody() {}, onEnd() {} };
+
+class ReusableParser implements Parser {
+  #kind: Kind;
+  #mostHeaderBytes: number;
+  #reader: Reader = NOBODY;
+  /** Headers that came in several parts, for there were many; after the head, trailers. */
+  #gathered: RawHeaders = [];
+  #target = "";
+  #parser: NodeParser | undefined = new HTTPParser();
+
+  constructor(kind: Kind, mostHeaderBytes: number) {
+    this.#kind = kind;
+    this.#mostHeaderBytes = mostHeaderBytes;
+    const parser = this.#parser;
+    if (!parser) return;
+    parser[HTTPParser.kOnMessageBegin] = () => {
+      this.#gathered = [];
+      this.#target = "";
+      this.#reader.onBegin();
+    };
+    parser[HTTPParser.kOnHeaders] = (headers: RawHeaders, url: string) => {
+      this.#gathered.push(...headers);
+      this.#target += url;
+    };
+    parser[HTTPParser.kOnHeadersComplete] = (
+      major: number,
+      minor: number,
+      headers: RawHeaders | undefined,
+      method: number | undefined,
+      url: string | undefined,
+      status: number | undefined,
+      reason: string | undefined,
+      _upgrades: boolean,
+      keepsAlive: boolean,
+    ): number => {
+      const all = headers ?? this.#gathered;
+      this.#gathered = [];
+      this.#reader.onHead({
+        method: method === undefined ? "" : (methods[method] ?? ""),
+        target: url ?? this.#target,
+        status: status ?? 0,
+        reason: reason ?? "",
+        headers: all,
+        version: major === 1 ? (minor === 1 ? "1.1" : "1.0") : "other",
+        keepsAlive,
+      });
+      return 0;
+    };
+    parser[HTTPParser.kOnBody] = (bytes: Buffer) => this.#reader.onBody(bytes);
+    parser[HTTPParser.kOnMessageComplete] = () => this.#reader.onEnd(this.#gathered);
+  }
+
+  /** Starts afresh, for somebody else. */
+  begin(reader: Reader): void {
+    const kind = this.#kind === "request" ? HTTPParser.REQUEST : HTTPParser.RESPONSE;
+    this.#reader = reader;
+    this.#parser?.initialize(kind, {}, this.#mostHeaderBytes, HTTPParser.kLenientNone);
+  }
+
+  /** Holds on to nobody. */
+  rest(): void {
+    this.#reader = NOBODY;
+    this.#gathered = [];
+  }
+
+  read(bytes: Buffer): number | ParseError {
+    return this.#parser ? this.#parser.execute(bytes) : bytes.length;
+  }
+
+  close(): void {
+    this.#parser?.close();
+    this.#parser = undefined;
+  }
 }

@@ -15,9 +15,12 @@ export interface Pool {
   readonly clock: Clock;
   /** Of the last TLS handshake; the next one is cheaper with it. */
   session: Buffer | undefined;
+  /** It is made, so the next one may be. */
+  reached(connection: ServerConnection): void;
   /** False when it is not worth keeping. */
   release(connection: ServerConnection): boolean;
-  forget(connection: ServerConnection): void;
+  /** It is over; `missed` tells why it was never made. */
+  forget(connection: ServerConnection, missed?: Error): void;
 }
 
 /** A connection to the server, for one call at a time. */
@@ -44,7 +47,7 @@ export class ServerConnection {
       },
       onHead: (head) => this.#onHead(head),
       onBody: (bytes) => {
-        if (this.#fault === undefined) this.#ask?.answering.onBody(bytes);
+        if (this.#fault === undefined) this.#ask?.answering.onAnswerBody(bytes);
       },
       onEnd: (trailers) => {
         if (this.#status >= 200) this.#trailers = trailers;
@@ -74,6 +77,7 @@ export class ServerConnection {
       socket.setTimeout(0);
       this.#isReached = true;
       upstream.reached();
+      this.#pool.reached(this);
     });
     socket.on("session", (session: Buffer) => {
       this.#pool.session = session;
@@ -110,7 +114,7 @@ export class ServerConnection {
     this.#ask = undefined;
     // Not from within the parser, which may be what found the fault.
     setImmediate(() => this.#parser.close());
-    this.#pool.forget(this);
+    this.#pool.forget(this, this.#isReached ? undefined : error);
     ask?.answering.onFail(error);
   }
 
@@ -124,7 +128,7 @@ export class ServerConnection {
     this.#keepsAlive = head.keepsAlive && version === "1.1";
     const framing = framingOf(status, headers);
     if (framing === undefined) this.#fault = "it did not say how long its answer is";
-    else this.#ask.answering.onHead(head, framing);
+    else this.#ask.answering.onAnswer(head, framing);
   }
 
   #onData(bytes: Buffer): void {
@@ -153,7 +157,7 @@ export class ServerConnection {
     this.idleSince = this.#pool.clock.monotonic();
     const isKept = ask.isComplete && this.#keepsAlive && this.#pool.release(this);
     if (!isKept) this.socket.destroy();
-    ask.answering.onEnd(trailers);
+    ask.answering.onAnswerEnd(trailers);
   }
 }
 

@@ -13,6 +13,12 @@ export interface Http1ServerSide {
   close(): void;
 }
 
+/**
+ * Connections that are being made at one time. When many calls come at once, most of them are served
+ * sooner by one that comes free than by a handshake of their own, and each connection costs memory.
+ */
+const MOST_OPENING = 8;
+
 export function makeHttp1ServerSide(options: {
   upstream: Upstream;
   limits: RelayLimits;
@@ -20,6 +26,8 @@ export function makeHttp1ServerSide(options: {
 }): Http1ServerSide {
   const { limits, clock } = options;
   const open = new Set<ServerConnection>();
+  /** Of these, the ones that are being made. */
+  const opening = new Set<ServerConnection>();
   /** The one used last comes last, and is used first: the others may grow old. */
   let idle: ServerConnection[] = [];
   /** Calls for which there is no connection yet, in order of arrival. */
@@ -33,24 +41,40 @@ export function makeHttp1ServerSide(options: {
     if (next.flush()) next.answering.onDrain();
     return true;
   };
+  const mayConnect = () => opening.size < MOST_OPENING && open.size < limits.upstreamConnections;
   const connect = () => {
     const connection = new ServerConnection(pool);
     open.add(connection);
+    opening.add(connection);
     return connection;
+  };
+  const connectForNext = () => {
+    if (waiting.size > 0 && mayConnect()) serve(connect());
   };
   const pool: Pool = {
     ...options,
     session: undefined,
+    reached(connection) {
+      opening.delete(connection);
+      connectForNext();
+    },
     release(connection) {
       if (serve(connection)) return true;
       const isKept = idle.length < limits.upstreamIdle;
       if (isKept) idle.push(connection);
       return isKept;
     },
-    forget(connection) {
+    forget(connection, missed) {
       if (!open.delete(connection)) return;
+      opening.delete(connection);
       idle = idle.filter((other) => other !== connection);
-      if (waiting.size > 0) serve(connect());
+      // What holds for new calls now holds for those that wait.
+      if (missed && options.upstream.outage() !== undefined) {
+        const left = [...waiting];
+        waiting.clear();
+        for (const ask of left) ask.answering.onFail(missed);
+      }
+      connectForNext();
     },
   };
 
@@ -60,7 +84,7 @@ export function makeHttp1ServerSide(options: {
       const ask = new Ask(answering, () => waiting.delete(ask));
       const connection = idle.pop();
       if (connection) ask.take(connection);
-      else if (open.size < limits.upstreamConnections) ask.take(connect());
+      else if (mayConnect()) ask.take(connect());
       else waiting.add(ask);
       return ask;
     },

@@ -2,6 +2,7 @@
 import http2 from "node:http2";
 import https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
+import { addressOf } from "./address.ts";
 
 export interface Crowd {
   port: number;
@@ -14,8 +15,6 @@ export interface Crowd {
   everyMs: number;
   lastsMs: number;
 }
-
-const addressOf = (index: number) => `127.0.${1 + (index >> 8)}.${index & 255}`;
 
 function makeCaller(crowd: Crowd, localAddress: string): () => Promise<number> {
   const { port, ca, path, headers } = crowd;

@@ -8,7 +8,7 @@ const [server = "", caFile = "", dataDir = ""] = process.argv.slice(2);
 const relay = await startRelay(
   {
     ...{ listen: { host: "127.0.0.1", port: 0 }, server, caFile, dataDir },
-    limits: { callsPerAddress: 1_000 },
+    limits: { callsPerAddress: 1_000, connectionsPerAddress: 1_000 },
   },
   { credential: () => ANY_CREDENTIAL, clock: systemClock, log: silentLog },
 );

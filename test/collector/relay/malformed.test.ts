@@ -191,3 +191,31 @@ test.serial("a client that waits for 100 Continue is told to go on by the server
   connection.write("hi");
   t.regex(await connection.until(/200 /), /200 /);
 });
+
+test.serial(
+  "a request that breaks off amid its headers leaves nothing behind for those of others",
+  async (t) => {
+    const heard: string[] = [];
+    await using listening = await startStand(({ request, response }) => {
+      heard.push(...Object.keys(request.headers));
+      request.resume();
+      response.end("ok");
+    });
+    await using other = await startTestRelay({ server: listening });
+    const many = Array.from({ length: 60 }, (_, index) => `X-Left-${index}: behind`);
+    for (let round = 0; round < 3; round += 1) {
+      using whole = await connectRaw(other.port);
+      whole.write(post("Content-Length: 2", "X-Mine: 1", "", "hi"));
+      t.regex(await whole.until(/200 .*ok/s), /^HTTP\/1.1 200 /);
+      using broken = await connectRaw(other.port);
+      broken.write(`${post(...many)}\r\nX-Left-Half: `);
+      broken.socket.end();
+      await broken.closed();
+    }
+    t.is(heard.filter((name) => name === "x-mine").length, 3);
+    t.deepEqual(
+      heard.filter((name) => name.startsWith("x-left")),
+      [],
+    );
+  },
+);

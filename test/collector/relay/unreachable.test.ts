@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import http2 from "node:http2";
+import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, createClient } from "@connectrpc/connect";
 import test from "ava";
@@ -214,6 +216,32 @@ test("calls for which there is no connection yet wait for one, in order", async 
     (await Promise.all(given)).map((path) => path?.split("?")[1]),
     ["0", "1", "2", "3", "4", "5", "6"],
   );
+});
+
+test("of many calls that come at once, those that wait for a connection are told too that none can be made", async (t) => {
+  const shaking = new Set<net.Socket>();
+  let isBroken = false;
+  const server = net.createServer((socket) => {
+    socket.on("error", () => {});
+    if (isBroken) socket.destroy();
+    else shaking.add(socket);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as net.AddressInfo;
+  await using relay = await startTestRelay({ server: { url: `https://127.0.0.1:${port}` } });
+  const calls = Array.from({ length: 30 }, async () => {
+    using connection = await connectRaw(relay.port);
+    connection.write(post("Connection: close", "Content-Length: 2", "", "hi"));
+    return await connection.closed();
+  });
+  await eventually("all calls have come", () => relay.relay.status().connections === 30);
+  await eventually("a few connections are being made", () => shaking.size === 8);
+  isBroken = true;
+  for (const socket of shaking) socket.destroy();
+  for (const answer of await Promise.all(calls)) {
+    t.regex(answer, /^HTTP\/1.1 503 .*cannot reach the server: /s);
+  }
+  server.close();
 });
 
 test("connections that the server has closed are not used again", async (t) => {
