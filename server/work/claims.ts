@@ -10,6 +10,7 @@
  * whether it still is. All times are those of the database's clock.
  */
 import type { Queries } from "../db/transaction.ts";
+import { tellOfWork } from "./signals.ts";
 import type { WorkKind } from "./table.ts";
 import { type ClaimToken, hashAt, joinHashes } from "./tokens.ts";
 
@@ -113,11 +114,14 @@ const CLAIM = `
       date_part('epoch', item.due_at - slots.now) * 1000 as start_in_ms,
       slots.skipped as skipped_now
   )
-  select worker.assignments_revision, claimed.*, assignment.revision as assignment_revision
-  from (select) as once left join worker on true left join claimed on true
-    left join source_assignments as assignment on claimed.kind = 'poll'
-      and assignment.workspace_id = $1 and assignment.source_id = claimed.subject_id
-      and assignment.ended_at is null`;
+  -- Whoever waits for a test is told that it was taken.
+  select worker.assignments_revision, claimed.*,
+    case when claimed.kind = 'test' then ${tellOfWork("$1", "claimed.work_id")} end as told,
+    (select revision from source_assignments as assignment
+      where claimed.kind = 'poll' and assignment.workspace_id = $1
+        and assignment.source_id = claimed.subject_id and assignment.ended_at is null
+    ) as assignment_revision
+  from (select) as once left join worker on true left join claimed on true`;
 
 interface ClaimRow {
   assignments_revision: bigint | null;

@@ -1,6 +1,7 @@
 /** What the holder of a claim does with it; see claims.ts for how it came to be. */
 import type { Queries } from "../db/transaction.ts";
 import { CLAIM_LEASE_MS, type Claimant } from "./claims.ts";
+import { tellOfWork } from "./signals.ts";
 import type { WorkKind } from "./table.ts";
 import { hashAt, joinHashes } from "./tokens.ts";
 
@@ -69,8 +70,8 @@ export interface SpentClaim {
 }
 
 /**
- * Spends claims: each item whose claim holds goes to the state given for it. Answers those; for all
- * others nothing happened. Belongs into one transaction with the effect.
+ * Spends claims: each item whose claim holds goes to the state given for it, and whoever waits for it
+ * is told. Answers those; for all others nothing happened. Belongs into one transaction with the effect.
  */
 export async function spendClaims(
   queries: Queries,
@@ -122,7 +123,8 @@ export async function spendClaims(
         result = next.result
       from next where item.workspace_id = $1 and item.work_id = next.work_id
       returning next.place, item.kind, item.subject_id, item.attempts, item.zone_id,
-        round(date_part('epoch', next.slot) * 1000) as slot_ms`,
+        round(date_part('epoch', next.slot) * 1000) as slot_ms,
+        case when item.kind <> 'poll' then ${tellOfWork("$1", "item.work_id")} end as told`,
     values: [
       holder.workspaceId,
       holder.collectorId,
@@ -153,6 +155,8 @@ export interface FoundClaim {
   attempts: number;
   /** Until it may not be begun any more; undefined when it always may. */
   expiresInMs: number | undefined;
+  /** Of its source; undefined when that is gone, and of everything but a poll. */
+  labels: Record<string, string> | undefined;
 }
 
 /** Which of the claims hold at this moment; nothing is locked. */
@@ -168,12 +172,15 @@ export async function findClaims(
     slot_ms: number;
     attempts: number;
     expires_in_ms: number | null;
+    labels: Record<string, string> | null;
   }>({
     name: "find-claims",
     text: `
       select given.place, item.kind, item.subject_id, item.attempts,
         round(date_part('epoch', item.due_at) * 1000) as slot_ms,
-        date_part('epoch', item.expires_at - wall_clock()) * 1000 as expires_in_ms
+        date_part('epoch', item.expires_at - wall_clock()) * 1000 as expires_in_ms,
+        (select labels from sources where item.kind = 'poll' and sources.workspace_id = $1
+          and sources.source_id = item.subject_id) as labels
       from unnest($4::text[], $5::bigint[]) with ordinality as given (work_id, fence, place)
         join work_items as item on item.workspace_id = $1 and item.work_id = given.work_id
       where holds_claim(item, $2, $3, given.fence, ${hashAt("$6", "given.place")})`,
@@ -186,6 +193,7 @@ export async function findClaims(
     slotMs: row.slot_ms,
     attempts: row.attempts,
     expiresInMs: row.expires_in_ms ?? undefined,
+    labels: row.labels ?? undefined,
   }));
 }
 
