@@ -4,6 +4,7 @@ import type { Queries } from "../db/transaction.ts";
 import { inTransaction } from "../db/transaction.ts";
 import { CLAIM_LEASE_MS, THE_SERVER } from "../work/claims.ts";
 import { spendClaims } from "../work/held-claims.ts";
+import { notify, workTopic } from "../work/signals.ts";
 import type { ClaimToken } from "../work/tokens.ts";
 import { recordAttempts } from "./attempts.ts";
 import { nextAttempt, type Outcome } from "./retry.ts";
@@ -131,6 +132,7 @@ export function reportDelivery(
     const spent = await spendClaims(queries, reporter, [{ claim, state: next.state, againInMs }]);
     if (spent.length === 0) return false;
     await recordAttempts(queries, [{ workspaceId, deliveryId, collectorId: undefined, outcome }]);
+    await notify(queries, [workTopic(workspaceId, workId)]);
     return true;
   });
 }

@@ -70,8 +70,8 @@ export interface SpentClaim {
 }
 
 /**
- * Spends claims: each item whose claim holds goes to the state given for it, and whoever waits for it
- * is told. Answers those; for all others nothing happened. Belongs into one transaction with the effect.
+ * Spends claims: each item whose claim holds goes to the state given for it, and whoever waits for a
+ * test is told. Answers those; for all others nothing happened. Belongs into one transaction with the effect.
  */
 export async function spendClaims(
   queries: Queries,
@@ -124,7 +124,7 @@ export async function spendClaims(
       from next where item.workspace_id = $1 and item.work_id = next.work_id
       returning next.place, item.kind, item.subject_id, item.attempts, item.zone_id,
         round(date_part('epoch', next.slot) * 1000) as slot_ms,
-        case when item.kind <> 'poll' then ${tellOfWork("$1", "item.work_id")} end as told`,
+        case when item.kind = 'test' then ${tellOfWork("$1", "item.work_id")} end as told`,
     values: [
       holder.workspaceId,
       holder.collectorId,

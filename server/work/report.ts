@@ -23,6 +23,7 @@ import {
   spendClaims,
 } from "./held-claims.ts";
 import { prepareReading, type SlotReading, slotName, storeReadings } from "./readings.ts";
+import { notify, workTopic } from "./signals.ts";
 
 /** Whoever reports: one process of one collector. */
 export type Reporter = Omit<Claimant, "zoneId">;
@@ -208,16 +209,19 @@ async function takeEffect(
 ): Promise<void> {
   const slots: SlotReading[] = [];
   const attempts: Attempt[] = [];
+  const topics: string[] = [];
   for (const { index, subjectId } of spent) {
-    const { report, slot } = drafts[index] as Draft;
+    const { report, slot, ending, found } = drafts[index] as Draft;
     if (slot && !taken.has(slot)) slots.push(slot);
     if (report.outcome.case === "delivery") {
       const outcome = toOutcome(report.outcome.value);
       attempts.push({ workspaceId, deliveryId: subjectId, collectorId, outcome });
     }
+    if (found.kind === "deliver") topics.push(workTopic(workspaceId, ending.claim.workId));
   }
   await storeReadings(queries, workspaceId, slots, { filled: false });
   if (attempts.length > 0) await recordAttempts(queries, attempts);
+  await notify(queries, topics);
 }
 
 async function findTaken(
