@@ -1,8 +1,8 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomFillSync } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 /**
- * A secret is a prefix that tells its kind, 256 random bits in base62 and a CRC-32, so that
+ * A secret is a prefix that tells its kind, 43 random digits in base62 (256 bits) and a CRC-32, so that
  * junk is refused before a database is asked. Only its SHA-256 is ever stored.
  */
 export type SecretKind =
@@ -24,26 +24,40 @@ const SHAPE = new RegExp(
   `^(lmt[a-z]{2})_([0-9A-Za-z]{${BODY_LENGTH}})([0-9A-Za-z]{${CHECK_LENGTH}})$`,
 );
 
-/** Digits that a number holds exactly, which is much faster than a bigint for each. */
-const CHUNK_DIGITS = 8;
-const CHUNK = 62n ** BigInt(CHUNK_DIGITS);
-
-function toBase62(value: bigint, length: number): string {
-  let text = "";
-  for (let rest = value; text.length < length; rest /= CHUNK) {
-    let chunk = Number(rest % CHUNK);
-    for (let digit = 0; digit < CHUNK_DIGITS; digit += 1) {
-      text = ALPHABET[chunk % 62] + text;
-      chunk = Math.floor(chunk / 62);
-    }
+function checksum(text: string): string {
+  let rest = crc32(text);
+  let digits = "";
+  for (let digit = 0; digit < CHECK_LENGTH; digit += 1) {
+    digits = ALPHABET[rest % 62] + digits;
+    rest = Math.floor(rest / 62);
   }
-  return text.slice(-length);
+  return digits;
 }
 
-const checksum = (text: string) => toBase62(BigInt(crc32(text)), CHECK_LENGTH);
+/** Random bytes, drawn many at a time, each used once and blotted out. */
+const drawn = Buffer.alloc(4_096);
+let used = drawn.length;
+
+/** Bytes from here on would make the first digits likelier than the others. */
+const FAIR = 256 - (256 % 62);
+
+function randomDigits(length: number): string {
+  let digits = "";
+  while (digits.length < length) {
+    if (used === drawn.length) {
+      randomFillSync(drawn);
+      used = 0;
+    }
+    const byte = drawn[used] as number;
+    drawn[used] = 0;
+    used += 1;
+    if (byte < FAIR) digits += ALPHABET[byte % 62];
+  }
+  return digits;
+}
 
 export function makeSecret(kind: SecretKind): string {
-  const body = `${kind}_${toBase62(BigInt(`0x${randomBytes(32).toString("hex")}`), BODY_LENGTH)}`;
+  const body = `${kind}_${randomDigits(BODY_LENGTH)}`;
   return body + checksum(body);
 }
 
@@ -57,7 +71,7 @@ export function secretKind(text: string): SecretKind | undefined {
 
 /** What is stored in place of a secret. */
 export function hashSecret(secret: string | Uint8Array): Buffer {
-  return createHash("sha256").update(secret).digest();
+  return hash("sha256", secret, "buffer");
 }
 
 /** Ours, and the secrets of webhooks, whose form is that of Standard Webhooks. */

@@ -1,4 +1,4 @@
-import { isIP, isIPv6 } from "node:net";
+import { isIP, isIPv4, isIPv6 } from "node:net";
 import { EgressFailure } from "./failure.ts";
 
 /** Nothing that could end a host name early, or begin something else. */
@@ -9,16 +9,20 @@ const PLAIN = /^[^\s/\\?#@:[\]%\p{Cc}]{1,253}$/u;
  * punycode, addresses in full ("0x7f.1" is 127.0.0.1). Throws EgressFailure for what is none.
  */
 export function readHost(text: string): string {
-  const wrong = new EgressFailure("protocol", `"${text.slice(0, 100)}" is no host name or address`);
-  if (text.includes("%")) throw wrong;
+  // Taken in this one form only, which is that of the answer.
+  if (isIPv4(text)) return text;
+  if (text.includes("%")) throw noHost(text);
   const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
   const written = isIPv6(bare) ? `[${bare}]` : bare;
-  if (!isIPv6(bare) && !PLAIN.test(bare)) throw wrong;
+  if (!isIPv6(bare) && !PLAIN.test(bare)) throw noHost(text);
   const url = URL.canParse(`http://${written}/`) ? new URL(`http://${written}/`) : undefined;
   const host = url?.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
-  if (!host) throw wrong;
+  if (!host) throw noHost(text);
   return host;
 }
+
+const noHost = (text: string) =>
+  new EgressFailure("protocol", `"${text.slice(0, 100)}" is no host name or address`);
 
 /** "10.0.0.7:443" or "[fd00::7]:443". */
 export const hostAndPort = (host: string, port: number): string =>

@@ -166,7 +166,10 @@ function receiveHead(socket: Socket, url: URL, request: Hop, where: string) {
         resolve(message);
       });
       outgoing.once("upgrade", () => fail(new Error("switched to another protocol")));
-      outgoing.once("close", () => fail(new Error("closed the connection without an answer")));
+      outgoing.once("close", () => {
+        // It comes after every answer, too; an error for each would be a stack for each.
+        if (!isAnswered) fail(new Error("closed the connection without an answer"));
+      });
       outgoing.end(request.body);
     } catch (error) {
       fail(error as Error);

@@ -10,8 +10,9 @@
  * whether it still is. All times are those of the database's clock.
  */
 import type { Queries } from "../db/transaction.ts";
+import { tellOfWork } from "./signals.ts";
 import type { WorkKind } from "./table.ts";
-import type { ClaimToken } from "./tokens.ts";
+import { type ClaimToken, hashAt, joinHashes } from "./tokens.ts";
 
 /** How long a claim lasts unless it is renewed, and how long beyond its budget it may be. */
 export const CLAIM_LEASE_MS = 30_000;
@@ -94,12 +95,13 @@ const CLAIM = `
       as found cross join clock
   ), slots as (
     select *, case when every is null then 0
-      else round(extract(epoch from slot - was_due_at) / extract(epoch from every)) end as skipped
+      else round(date_part('epoch', slot - was_due_at) / date_part('epoch', every)) end as skipped
     from taken
   ), claimed as (
     update work_items as item set
       state = 'claimed', fence = item.fence + 1, claimed_by = $2, process_id = $4,
-      claimed_at = slots.now, token_hash = ($9::bytea[])[slots.place], due_at = slots.slot,
+      claimed_at = slots.now, due_at = slots.slot,
+      token_hash = ${hashAt("$9", "slots.place")},
       skipped = item.skipped + slots.skipped,
       lease_until = slots.now + ${CLAIM_LEASE_MS} * interval '1 ms',
       lease_limit = greatest(slots.slot, slots.now)
@@ -108,16 +110,18 @@ const CLAIM = `
     where item.workspace_id = $1 and item.work_id = slots.work_id
     returning item.work_id, item.kind, item.subject_id, item.fence, item.budget_ms, item.task,
       item.attempts, slots.place,
-      round(extract(epoch from item.due_at) * 1000)::float8 as due_ms,
-      (extract(epoch from item.due_at - slots.now) * 1000)::float8 as start_in_ms,
-      (extract(epoch from item.lease_until - slots.now) * 1000)::float8 as lease_ms,
-      slots.skipped::float8 as skipped_now
+      round(date_part('epoch', item.due_at) * 1000) as due_ms,
+      date_part('epoch', item.due_at - slots.now) * 1000 as start_in_ms,
+      slots.skipped as skipped_now
   )
-  select worker.assignments_revision, claimed.*, assignment.revision as assignment_revision
-  from (select) as once left join worker on true left join claimed on true
-    left join source_assignments as assignment on claimed.kind = 'poll'
-      and assignment.workspace_id = $1 and assignment.source_id = claimed.subject_id
-      and assignment.ended_at is null`;
+  -- Whoever waits for a test is told that it was taken.
+  select worker.assignments_revision, claimed.*,
+    case when claimed.kind = 'test' then ${tellOfWork("$1", "claimed.work_id")} end as told,
+    (select revision from source_assignments as assignment
+      where claimed.kind = 'poll' and assignment.workspace_id = $1
+        and assignment.source_id = claimed.subject_id and assignment.ended_at is null
+    ) as assignment_revision
+  from (select) as once left join worker on true left join claimed on true`;
 
 interface ClaimRow {
   assignments_revision: bigint | null;
@@ -131,7 +135,6 @@ interface ClaimRow {
   place: bigint;
   due_ms: number;
   start_in_ms: number;
-  lease_ms: number;
   skipped_now: number;
   assignment_revision: bigint | null;
 }
@@ -158,7 +161,7 @@ export async function claimWork(
       wanted.deliveries,
       wanted.polls,
       wanted.aheadMs,
-      tokens.map(({ hash }) => hash),
+      joinHashes(tokens.map(({ hash }) => hash)),
     ],
   });
   const revision = rows[0]?.assignments_revision ?? null;
@@ -173,7 +176,7 @@ export async function claimWork(
       subjectId: row.subject_id,
       dueMs: row.due_ms,
       startInMs: row.start_in_ms,
-      leaseMs: row.lease_ms,
+      leaseMs: CLAIM_LEASE_MS,
       task: row.task,
       attempts: row.attempts,
       skippedNow: row.skipped_now,

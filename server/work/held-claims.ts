@@ -1,7 +1,9 @@
 /** What the holder of a claim does with it; see claims.ts for how it came to be. */
 import type { Queries } from "../db/transaction.ts";
 import { CLAIM_LEASE_MS, type Claimant } from "./claims.ts";
+import { tellOfWork } from "./signals.ts";
 import type { WorkKind } from "./table.ts";
+import { hashAt, joinHashes } from "./tokens.ts";
 
 /** A claim as its holder names it. */
 export interface NamedClaim {
@@ -10,10 +12,10 @@ export interface NamedClaim {
   tokenHash: Buffer;
 }
 
-export const named = (claims: readonly NamedClaim[]) => [
+const named = (claims: readonly NamedClaim[]) => [
   claims.map(({ workId }) => workId),
   claims.map(({ fence }) => fence),
-  claims.map(({ tokenHash }) => tokenHash),
+  joinHashes(claims.map(({ tokenHash }) => tokenHash)),
 ];
 
 /**
@@ -29,10 +31,9 @@ export async function renewClaims(
     text: `
       with held as (
         select item.work_id, given.place
-        from unnest($4::text[], $5::bigint[], $6::bytea[])
-            with ordinality as given (work_id, fence, token_hash, place)
+        from unnest($4::text[], $5::bigint[]) with ordinality as given (work_id, fence, place)
           join work_items as item on item.workspace_id = $1 and item.work_id = given.work_id
-        where holds_claim(item, $2, $3, given.fence, given.token_hash)
+        where holds_claim(item, $2, $3, given.fence, ${hashAt("$6", "given.place")})
         order by item.work_id for update of item
       )
       update work_items as item set
@@ -69,8 +70,8 @@ export interface SpentClaim {
 }
 
 /**
- * Spends claims: each item whose claim holds goes to the state given for it. Answers those; for all
- * others nothing happened. Belongs into one transaction with the effect.
+ * Spends claims: each item whose claim holds goes to the state given for it, and whoever waits for a
+ * test is told. Answers those; for all others nothing happened. Belongs into one transaction with the effect.
  */
 export async function spendClaims(
   queries: Queries,
@@ -90,12 +91,11 @@ export async function spendClaims(
       with held as (
         select item.work_id, item.due_at as slot, item.kind, item.every, item.origin,
           given.place, given.state, given.again_in_ms, given.released, given.result
-        from unnest($4::text[], $5::bigint[], $6::bytea[], $7::text[], $8::float8[], $9::boolean[],
-            $10::bytea[])
+        from unnest($4::text[], $5::bigint[], $7::text[], $8::float8[], $9::boolean[], $10::bytea[])
             with ordinality as given
-              (work_id, fence, token_hash, state, again_in_ms, released, result, place)
+              (work_id, fence, state, again_in_ms, released, result, place)
           join work_items as item on item.workspace_id = $1 and item.work_id = given.work_id
-        where holds_claim(item, $2, $3, given.fence, given.token_hash)
+        where holds_claim(item, $2, $3, given.fence, ${hashAt("$6", "given.place")})
         order by item.work_id for update of item
       ), next as (
         select *, case
@@ -103,13 +103,13 @@ export async function spendClaims(
           when kind = 'poll' then greatest(slot + every, case when again_in_ms > 0 then
             date_bin(every, wall_clock() + again_in_ms * interval '1 ms' + every
               - interval '1 microsecond', origin) end)
-          else wall_clock() + again_in_ms * interval '1 ms' end as due_at
+          when state = 'due' then wall_clock() + again_in_ms * interval '1 ms'
+          else slot end as due_at
         from held
       )
       update work_items as item set
         state = case when next.kind = 'poll' then 'due' else next.state end,
-        due_at = case when next.kind = 'poll' or next.state = 'due' then next.due_at
-          else item.due_at end,
+        due_at = next.due_at,
         ended_at = case when next.kind <> 'poll' and next.state <> 'due' then wall_clock() end,
         token_hash = null, lease_until = null, lease_limit = null,
         spent_hash = item.token_hash, lapses = 0,
@@ -117,13 +117,14 @@ export async function spendClaims(
           + case when next.kind = 'deliver' and not next.released then 1 else 0 end,
         -- What is passed over because the source is slow was skipped, too.
         skipped = item.skipped + case when next.kind = 'poll' and not next.released then
-          round(extract(epoch from next.due_at - next.slot - next.every)
-            / extract(epoch from next.every)) else 0 end,
+          round(date_part('epoch', next.due_at - next.slot - next.every)
+            / date_part('epoch', next.every)) else 0 end,
         task = case when next.state = 'due' then item.task end,
         result = next.result
       from next where item.workspace_id = $1 and item.work_id = next.work_id
       returning next.place, item.kind, item.subject_id, item.attempts, item.zone_id,
-        round(extract(epoch from next.slot) * 1000)::float8 as slot_ms`,
+        round(date_part('epoch', next.slot) * 1000) as slot_ms,
+        case when item.kind = 'test' then ${tellOfWork("$1", "item.work_id")} end as told`,
     values: [
       holder.workspaceId,
       holder.collectorId,
@@ -154,6 +155,8 @@ export interface FoundClaim {
   attempts: number;
   /** Until it may not be begun any more; undefined when it always may. */
   expiresInMs: number | undefined;
+  /** Of its source; undefined when that is gone, and of everything but a poll. */
+  labels: Record<string, string> | undefined;
 }
 
 /** Which of the claims hold at this moment; nothing is locked. */
@@ -169,16 +172,18 @@ export async function findClaims(
     slot_ms: number;
     attempts: number;
     expires_in_ms: number | null;
+    labels: Record<string, string> | null;
   }>({
     name: "find-claims",
     text: `
       select given.place, item.kind, item.subject_id, item.attempts,
-        round(extract(epoch from item.due_at) * 1000)::float8 as slot_ms,
-        (extract(epoch from item.expires_at - wall_clock()) * 1000)::float8 as expires_in_ms
-      from unnest($4::text[], $5::bigint[], $6::bytea[])
-          with ordinality as given (work_id, fence, token_hash, place)
+        round(date_part('epoch', item.due_at) * 1000) as slot_ms,
+        date_part('epoch', item.expires_at - wall_clock()) * 1000 as expires_in_ms,
+        (select labels from sources where item.kind = 'poll' and sources.workspace_id = $1
+          and sources.source_id = item.subject_id) as labels
+      from unnest($4::text[], $5::bigint[]) with ordinality as given (work_id, fence, place)
         join work_items as item on item.workspace_id = $1 and item.work_id = given.work_id
-      where holds_claim(item, $2, $3, given.fence, given.token_hash)`,
+      where holds_claim(item, $2, $3, given.fence, ${hashAt("$6", "given.place")})`,
     values: [holder.workspaceId, holder.collectorId, holder.processId, ...named(claims)],
   });
   return rows.map((row) => ({
@@ -188,6 +193,7 @@ export async function findClaims(
     slotMs: row.slot_ms,
     attempts: row.attempts,
     expiresInMs: row.expires_in_ms ?? undefined,
+    labels: row.labels ?? undefined,
   }));
 }
 

@@ -28,7 +28,7 @@ import { type Ending, renewClaims, spendClaims } from "./held-claims.ts";
 import { takeOutageRuns } from "./outage-runs.ts";
 import { makePresence } from "./presence.ts";
 import { nameClaim, reportWork, type Verdict } from "./report.ts";
-import { notify, workerTopic, workTopic, zoneTopic } from "./signals.ts";
+import { workerTopic, zoneTopic } from "./signals.ts";
 import { recordStep, testPlace } from "./tests.ts";
 import { makeClaimTokens } from "./tokens.ts";
 import { WORKER_LEASE_MS } from "./workers.ts";
@@ -183,14 +183,9 @@ export function workService(parts: Parts): ServiceImpl<typeof WorkService> {
           for (const item of items) {
             metrics.workClaimed(item.kind, Math.max(0, -item.startInMs) / 1000, item.skippedNow);
           }
-          const started = items.filter(({ kind }) => kind !== "poll");
           const [sent, networkPolicy] = await Promise.all([
             toItems(workspaceId, items),
             policyOf(workspaceId, zoneId),
-            notify(
-              pool,
-              started.map(({ workId }) => workTopic(workspaceId, workId)),
-            ),
           ]);
           return {
             items: sent,

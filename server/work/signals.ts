@@ -33,6 +33,10 @@ export async function notify(queries: Queries, topics: readonly string[]): Promi
   ]);
 }
 
+/** The same of one item, as a value that a statement selects for each. */
+export const tellOfWork = (workspaceId: string, workId: string): string =>
+  `pg_notify('${CHANNEL}', 'work ' || ${workspaceId} || ' ' || ${workId})::text`;
+
 export interface Signals extends AsyncDisposable {
   /**
    * Begins to listen to topics at once: whatever is told from then on is not missed, whether or not

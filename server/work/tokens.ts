@@ -33,3 +33,12 @@ export function makeClaimTokens(): ClaimTokens {
     },
   };
 }
+
+const HASH_BYTES = 32;
+
+/** As one parameter of a statement: an array of them costs both sides more than all the rest. */
+export const joinHashes = (hashes: readonly Buffer[]): Buffer => Buffer.concat(hashes);
+
+/** The hash at a place in what was joined, in SQL; places are counted from one. */
+export const hashAt = (joined: string, place: string): string =>
+  `substring(${joined}::bytea from (${place}::int - 1) * ${HASH_BYTES} + 1 for ${HASH_BYTES})`;

@@ -1,4 +1,5 @@
 import test from "ava";
+import { brokenConstraint } from "../../../server/db/database.ts";
 import { type ClaimDatabase, explore, openClaimDatabase } from "../../support/claim-model.ts";
 
 const runs = Number(process.env.LUMETRY_CLAIM_RUNS ?? 15);
@@ -51,3 +52,41 @@ for (const [part, condition] of Object.entries(WITHOUT)) {
     }
   });
 }
+
+/** What the database refuses, whatever statement asks for it. */
+const REFUSED: Record<string, [before: string, change: string]> = {
+  "a fence that goes back": ["fence = 7", "fence = 6"],
+  "a claim without a new fence": [
+    "fence = 7",
+    "state = 'claimed', token_hash = 'a', lease_until = wall_clock()",
+  ],
+  "work that was done and is due again": [
+    "state = 'done', ended_at = wall_clock()",
+    "state = 'due', ended_at = null",
+  ],
+  "work that was done and is claimed": [
+    "state = 'done', ended_at = wall_clock()",
+    "state = 'claimed', fence = fence + 1, token_hash = 'a', lease_until = wall_clock(), ended_at = null",
+  ],
+};
+
+for (const [what, [before, change]] of Object.entries(REFUSED)) {
+  test.serial(`the database refuses ${what}`, async (t) => {
+    await database.reset();
+    const { pool } = database;
+    const item = "where work_id = 'dlv.1'";
+    await pool.query(`update work_items set ${before} ${item}`);
+    const error = await t.throwsAsync(pool.query(`update work_items set ${change} ${item}`));
+    t.is(brokenConstraint(error), "work_transitions");
+  });
+}
+
+test.serial("a dead letter may be due again", async (t) => {
+  await database.reset();
+  const { pool } = database;
+  const item = "where work_id = 'dlv.1'";
+  await pool.query(`update work_items set state = 'failed', ended_at = wall_clock() ${item}`);
+  await t.notThrowsAsync(
+    pool.query(`update work_items set state = 'due', ended_at = null ${item}`),
+  );
+});
