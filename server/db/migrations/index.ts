@@ -9,7 +9,7 @@ import * as systemAlerts from "./0007-system-alerts.ts";
 import * as edgeContacts from "./0008-edge-contacts.ts";
 import * as alertUpkeep from "./0009-alert-upkeep.ts";
 import * as movedAssignments from "./0010-moved-assignments.ts";
-import * as cheaperClaims from "./0012-cheaper-claims.ts";
+import * as cheaperClaims from "./0011-cheaper-claims.ts";
 
 /** In order, by name, append-only: a migration that has been released never changes. */
 export const migrations: Record<string, Migration> = {
@@ -23,5 +23,5 @@ export const migrations: Record<string, Migration> = {
   "0008-edge-contacts": edgeContacts,
   "0009-alert-upkeep": alertUpkeep,
   "0010-moved-assignments": movedAssignments,
-  "0012-cheaper-claims": cheaperClaims,
+  "0011-cheaper-claims": cheaperClaims,
 };
