@@ -146,7 +146,11 @@ async function findHaste(ground: Ground, { random }: Plan): Promise<boolean> {
   const [server] = ground.servers as [ServerProcess];
   const setHaste = (setting: string) =>
     server.sql(
-      `do $$ begin execute format('alter database %I ${setting}', current_database()); end $$`,
+      // Itself never in haste, or a kill would undo it.
+      `do $$ begin
+         perform set_config('synchronous_commit', 'on', true);
+         execute format('alter database %I ${setting}', current_database());
+       end $$`,
     );
   try {
     return await findOut("answers before what they answer for is durable", /^lost/, async () => {
