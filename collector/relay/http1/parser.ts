@@ -27,18 +27,6 @@ export interface Reader {
 /** Why bytes are no message; `code` is the parser's own, such as "HPE_INVALID_METHOD". */
 export type ParseError = Error & { code?: string };
 
-/**
- * Node's own parser of HTTP/1, the one under node:http, at its strictest: on the way through a
- * collector, node:http itself costs as much as all the rest. Node does not document this door; it is
- * opened in this file only, and tested.
- */
-export interface Parser {
-  /** Reads bytes; tells why it cannot, or how many it took: fewer when the protocol is to change. */
-  read(bytes: Buffer): number | ParseError;
-  /** Frees its memory; never from within a Reader. */
-  close(): void;
-}
-
 type Kind = "request" | "answer";
 
 interface NodeParser {
@@ -69,7 +57,7 @@ const { HTTPParser, methods } = process.getBuiltinModule(
 
 /** Reads requests or answers, one after the other, with headers and path of so many bytes at most. */
 export function makeParser(kind: Kind, mostHeaderBytes: number, reader: Reader): Parser {
-  const parser = new ReusableParser(kind, mostHeaderBytes);
+  const parser = new Parser(kind, mostHeaderBytes);
   parser.begin(reader);
   return parser;
 }
@@ -84,7 +72,7 @@ const MOST_SPARE = 32;
 export class Parsers {
   #kind: Kind;
   #mostHeaderBytes: number;
-  #spare: ReusableParser[] = [];
+  #spare: Parser[] = [];
 
   constructor(kind: Kind, mostHeaderBytes: number) {
     this.#kind = kind;
@@ -92,14 +80,13 @@ export class Parsers {
   }
 
   take(reader: Reader): Parser {
-    const parser = this.#spare.pop() ?? new ReusableParser(this.#kind, this.#mostHeaderBytes);
+    const parser = this.#spare.pop() ?? new Parser(this.#kind, this.#mostHeaderBytes);
     parser.begin(reader);
     return parser;
   }
 
   /** Whatever it has read so far is forgotten. Never from within its Reader. */
   giveBack(parser: Parser): void {
-    if (!(parser instanceof ReusableParser)) return;
     parser.rest();
     if (this.#spare.length < MOST_SPARE) this.#spare.push(parser);
     else parser.close();
@@ -108,20 +95,25 @@ export class Parsers {
 
 const NOBODY: Reader = { onBegin() {}, onHead() {}, onBody() {}, onEnd() {} };
 
-class ReusableParser implements Parser {
+/**
+ * Node's own parser of HTTP/1, the one under node:http, at its strictest: on the way through a
+ * collector, node:http itself costs as much as all the rest. Node does not document this door; it is
+ * opened in this file only, and tested.
+ */
+export class Parser {
   #kind: Kind;
   #mostHeaderBytes: number;
   #reader: Reader = NOBODY;
   /** Headers that came in several parts, for there were many; after the head, trailers. */
   #gathered: RawHeaders = [];
   #target = "";
-  #parser: NodeParser | undefined = new HTTPParser();
+  #parser: NodeParser | undefined;
 
   constructor(kind: Kind, mostHeaderBytes: number) {
     this.#kind = kind;
     this.#mostHeaderBytes = mostHeaderBytes;
-    const parser = this.#parser;
-    if (!parser) return;
+    const parser = new HTTPParser();
+    this.#parser = parser;
     parser[HTTPParser.kOnMessageBegin] = () => {
       this.#gathered = [];
       this.#target = "";
@@ -172,10 +164,12 @@ class ReusableParser implements Parser {
     this.#gathered = [];
   }
 
+  /** Reads bytes; tells why it cannot, or how many it took: fewer when the protocol is to change. */
   read(bytes: Buffer): number | ParseError {
     return this.#parser ? this.#parser.execute(bytes) : bytes.length;
   }
 
+  /** Frees its memory; never from within a Reader. */
   close(): void {
     this.#parser?.close();
     this.#parser = undefined;

@@ -8,9 +8,9 @@ import { Age } from "../ui/age.tsx";
 import { Button } from "../ui/button.tsx";
 import { Confirm } from "../ui/dialog.tsx";
 import { Ending, isOver } from "../ui/ending.tsx";
-import { SearchField } from "../ui/field.tsx";
 import { Empty, Failure } from "../ui/notice.tsx";
 import { Page } from "../ui/page.tsx";
+import { ListSearch } from "../ui/search.tsx";
 import { SecretDialog } from "../ui/secret-dialog.tsx";
 import { type Column, Table } from "../ui/table.tsx";
 import { say } from "../ui/toast.tsx";
@@ -52,7 +52,7 @@ export function CredentialsPage<Row extends Credential>(props: {
   afterSecret?: (secret: string) => ReactNode;
 }) {
   const { title, noun, list, search, rows, mayChange, afterSecret } = props;
-  const { get, set } = useAddressed();
+  const { set } = useAddressed();
   const [isCreating, setCreating] = useState(false);
   const [created, setCreated] = useState<{ credential: Row; secret: string }>();
   const [revoked, setRevoked] = useState<Row>();
@@ -72,11 +72,7 @@ export function CredentialsPage<Row extends Credential>(props: {
   return (
     <Page title={title} name={title} lead={props.lead} actions={create}>
       <div className="toolbar">
-        <SearchField
-          label="Search by name or id"
-          value={get("search")}
-          onChange={(value) => set({ search: value })}
-        />
+        <ListSearch />
       </div>
       {list.error ? <Failure error={list.error} onRetry={() => list.refetch()} /> : null}
       <Table<Row>

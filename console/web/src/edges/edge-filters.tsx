@@ -8,8 +8,8 @@ import { useZones } from "../client/zones.ts";
 import { useAddressed } from "../ui/addressed.tsx";
 import { Segments } from "../ui/button.tsx";
 import { Chip } from "../ui/chip.tsx";
-import { Choice, SearchField } from "../ui/field.tsx";
-import { useSettled } from "../ui/settled.tsx";
+import { Choice } from "../ui/field.tsx";
+import { ListSearch, useListSearch } from "../ui/search.tsx";
 import { countText, enumWord } from "../words/counts.ts";
 import { isDescending } from "./edge-columns.tsx";
 
@@ -35,7 +35,7 @@ export function useEdgeFilters() {
   const shown = (Object.hasOwn(SHOWN, get("show")) ? get("show") : "all") as Shown;
   const asked = Number(get("matter"));
   const kind = asked in Kind ? asked : 0;
-  const search = useSettled(get("search").trim());
+  const search = useListSearch();
   const sort = Number(get("sort"));
   const orderBy: EdgeOrder = sort > 0 && sort in EdgeOrder ? sort : EdgeOrder.CREATE_TIME;
   const reversed = get("order") === "reversed";
@@ -74,11 +74,7 @@ export function EdgeFilters(props: {
   const { zones } = useZones();
   return (
     <div className="toolbar">
-      <SearchField
-        label="Search by name, host, version or id"
-        value={get("search")}
-        onChange={(value) => set({ search: value })}
-      />
+      <ListSearch label="Search by name, host, version or id" />
       <Segments<Shown>
         label="Which are shown"
         value={shown}

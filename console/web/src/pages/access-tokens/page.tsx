@@ -8,8 +8,7 @@ import { PACE } from "../../client/live.ts";
 import { usePages } from "../../client/pages.ts";
 import { transport } from "../../client/transport.ts";
 import { CredentialsPage } from "../../credentials/credentials-page.tsx";
-import { useAddressed } from "../../ui/addressed.tsx";
-import { useSettled } from "../../ui/settled.tsx";
+import { useListSearch } from "../../ui/search.tsx";
 import { enumWord } from "../../words/counts.ts";
 import { CreateToken } from "./create-token.tsx";
 
@@ -25,7 +24,7 @@ const rowOf = (token: AccessToken) => ({
 });
 
 export default function AccessTokens() {
-  const search = useSettled(useAddressed().get("search").trim());
+  const search = useListSearch();
   const list = usePages(
     AccessTokenService.method.listAccessTokens,
     { search },

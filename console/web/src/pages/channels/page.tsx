@@ -11,10 +11,9 @@ import { useZones } from "../../client/zones.ts";
 import { useAddressed } from "../../ui/addressed.tsx";
 import { Age } from "../../ui/age.tsx";
 import { Button } from "../../ui/button.tsx";
-import { SearchField } from "../../ui/field.tsx";
 import { Empty, Failure } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
-import { useSettled } from "../../ui/settled.tsx";
+import { ListSearch, useListSearch } from "../../ui/search.tsx";
 import { Table } from "../../ui/table.tsx";
 import { Tabs } from "../../ui/tabs.tsx";
 import { say } from "../../ui/toast.tsx";
@@ -72,18 +71,14 @@ export default function Channels() {
 
 function ChannelList({ create }: { create: ReactNode }) {
   const { nameOf } = useZones();
-  const { get, set } = useAddressed();
-  const search = useSettled(get("search").trim());
+  const { set } = useAddressed();
+  const search = useListSearch();
   const list = usePages(ChannelService.method.listChannels, { search });
   const channels = list.pages.flatMap((page) => page.channels);
   return (
     <div className="section">
       <div className="toolbar">
-        <SearchField
-          label="Search by name or id"
-          value={get("search")}
-          onChange={(value) => set({ search: value })}
-        />
+        <ListSearch />
       </div>
       {list.error && <Failure error={list.error} onRetry={() => list.refetch()} />}
       <Table

@@ -12,10 +12,10 @@ import { useSelf } from "../../client/session.tsx";
 import { useAddressed } from "../../ui/addressed.tsx";
 import { Age } from "../../ui/age.tsx";
 import { Button, Segments } from "../../ui/button.tsx";
-import { CheckField, Choice, SearchField } from "../../ui/field.tsx";
+import { CheckField, Choice } from "../../ui/field.tsx";
 import { Empty, Failure } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
-import { useSettled } from "../../ui/settled.tsx";
+import { ListSearch, useListSearch } from "../../ui/search.tsx";
 import { Table } from "../../ui/table.tsx";
 
 const SHOWN = {
@@ -36,7 +36,7 @@ export default function Incidents() {
   const self = useSelf();
   const { get, set } = useAddressed();
   const shown = (Object.hasOwn(SHOWN, get("show")) ? get("show") : "unresolved") as Shown;
-  const search = useSettled(get("search").trim());
+  const search = useListSearch();
   const asked = Number(get("severity")) as Severity;
   const severity = SEVERITIES.includes(asked) ? asked : 0;
   const isMine = get("mine") === "yes";
@@ -55,11 +55,7 @@ export default function Incidents() {
       lead="Alerts that belong together, gathered into the one thing that somebody has to look into."
     >
       <div className="toolbar">
-        <SearchField
-          label="Search in titles"
-          value={get("search")}
-          onChange={(value) => set({ search: value })}
-        />
+        <ListSearch label="Search in titles" />
         <Segments<Shown>
           label="Which are shown"
           value={shown}

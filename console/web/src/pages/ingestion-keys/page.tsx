@@ -9,9 +9,8 @@ import { usePages } from "../../client/pages.ts";
 import { useSelf } from "../../client/session.tsx";
 import { transport } from "../../client/transport.ts";
 import { CredentialsPage } from "../../credentials/credentials-page.tsx";
-import { useAddressed } from "../../ui/addressed.tsx";
 import { Copyable } from "../../ui/copy.tsx";
-import { useSettled } from "../../ui/settled.tsx";
+import { useListSearch } from "../../ui/search.tsx";
 import { labelsText } from "../../words/labels.ts";
 import { CreateKey } from "./create-key.tsx";
 
@@ -33,7 +32,7 @@ const rowOf = (key: IngestionKey) => ({
 
 export default function IngestionKeys() {
   const self = useSelf();
-  const search = useSettled(useAddressed().get("search").trim());
+  const search = useListSearch();
   const list = usePages(
     IngestionKeyService.method.listIngestionKeys,
     { search },

@@ -18,11 +18,10 @@ import { useAddressed } from "../../ui/addressed.tsx";
 import { Age } from "../../ui/age.tsx";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { Confirm, Dialog } from "../../ui/dialog.tsx";
-import { SearchField } from "../../ui/field.tsx";
 import { Menu, MenuItem } from "../../ui/menu.tsx";
 import { Empty, Failure, Tag } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
-import { useSettled } from "../../ui/settled.tsx";
+import { ListSearch, useListSearch } from "../../ui/search.tsx";
 import { Table } from "../../ui/table.tsx";
 import { say } from "../../ui/toast.tsx";
 import { countText, enumWord } from "../../words/counts.ts";
@@ -33,7 +32,7 @@ export default function Install() {
   const self = useSelf();
   const { nameOf } = useZones();
   const { get, set } = useAddressed();
-  const search = useSettled(get("search").trim());
+  const search = useListSearch();
   const list = usePages(EnrollmentProfileService.method.listEnrollmentProfiles, { search });
   const profiles = list.pages.flatMap(({ profiles: each }) => each);
   const [isCreating, setCreating] = useState(false);
@@ -61,11 +60,7 @@ export default function Install() {
       actions={create}
     >
       <div className="toolbar">
-        <SearchField
-          label="Search by name or id"
-          value={get("search")}
-          onChange={(value) => set({ search: value })}
-        />
+        <ListSearch />
       </div>
       {list.error && <Failure error={list.error} onRetry={() => list.refetch()} />}
       <Table<EnrollmentProfile>

@@ -13,12 +13,11 @@ import { useSelf } from "../../client/session.tsx";
 import { useAddressed } from "../../ui/addressed.tsx";
 import { Age } from "../../ui/age.tsx";
 import { Button, IconButton } from "../../ui/button.tsx";
-import { SearchField } from "../../ui/field.tsx";
 import { Menu, MenuItem, MenuLine } from "../../ui/menu.tsx";
 import { Empty, Failure, Tag, type Tone } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
+import { ListSearch, useListSearch } from "../../ui/search.tsx";
 import { SecretDialog } from "../../ui/secret-dialog.tsx";
-import { useSettled } from "../../ui/settled.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { say, sayFailure } from "../../ui/toast.tsx";
 import { enumWord } from "../../words/counts.ts";
@@ -31,8 +30,8 @@ const TONES: Partial<Record<Status, Tone>> = {
 
 export default function People() {
   const self = useSelf();
-  const { get, set } = useAddressed();
-  const search = useSettled(get("search").trim());
+  const { set } = useAddressed();
+  const search = useListSearch();
   const list = usePages(UserService.method.listUsers, { search }, { pace: PACE.calm });
   const [isInviting, setInviting] = useState(false);
   const [invitation, setInvitation] = useState<Invitation>();
@@ -161,11 +160,7 @@ export default function People() {
       }
     >
       <div className="toolbar">
-        <SearchField
-          label="Search by name, address or id"
-          value={get("search")}
-          onChange={(value) => set({ search: value })}
-        />
+        <ListSearch label="Search by name, address or id" />
       </div>
       {list.error && <Failure error={list.error} onRetry={() => list.refetch()} />}
       <Table

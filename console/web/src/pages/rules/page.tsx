@@ -10,17 +10,16 @@ import { useSelf } from "../../client/session.tsx";
 import { useAddressed } from "../../ui/addressed.tsx";
 import { Age } from "../../ui/age.tsx";
 import { Button } from "../../ui/button.tsx";
-import { SearchField } from "../../ui/field.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, Failure } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
-import { useSettled } from "../../ui/settled.tsx";
+import { ListSearch, useListSearch } from "../../ui/search.tsx";
 import { Table } from "../../ui/table.tsx";
 
 export default function Rules() {
   const self = useSelf();
-  const { get, set } = useAddressed();
-  const search = useSettled(get("search").trim());
+  const { set } = useAddressed();
+  const search = useListSearch();
   const list = usePages(RuleService.method.listRules, { search });
   const rules = list.pages.flatMap((page) => page.rules);
   const add = self.may(Role.OPERATOR) && (
@@ -37,11 +36,7 @@ export default function Rules() {
       actions={add}
     >
       <div className="toolbar">
-        <SearchField
-          label="Search by name or id"
-          value={get("search")}
-          onChange={(value) => set({ search: value })}
-        />
+        <ListSearch />
       </div>
       {list.error && <Failure error={list.error} onRetry={() => list.refetch()} />}
       <Table<Rule>

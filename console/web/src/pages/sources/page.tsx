@@ -14,11 +14,11 @@ import { LastPoll, SourceTag } from "../../sources/status.tsx";
 import { useAddressed } from "../../ui/addressed.tsx";
 import { Button, Segments } from "../../ui/button.tsx";
 import { Chip } from "../../ui/chip.tsx";
-import { Choice, SearchField } from "../../ui/field.tsx";
+import { Choice } from "../../ui/field.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, Failure } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
-import { useSettled } from "../../ui/settled.tsx";
+import { ListSearch, useListSearch } from "../../ui/search.tsx";
 import { Table } from "../../ui/table.tsx";
 import { counted } from "../../words/counts.ts";
 import { kindText, msText, targetText } from "../../words/sources.ts";
@@ -43,7 +43,7 @@ export default function Sources() {
   const collectorName = useCollectorNames();
   const { get, set } = useAddressed();
   const shown = (Object.hasOwn(SHOWN, get("show")) ? get("show") : "all") as Shown;
-  const search = useSettled(get("search").trim());
+  const search = useListSearch();
   const zoneId = get("zone");
   const collectorId = get("collector");
   const list = usePages(SourceService.method.listSources, {
@@ -69,11 +69,7 @@ export default function Sources() {
       actions={add}
     >
       <div className="toolbar">
-        <SearchField
-          label="Search by name, target or id"
-          value={get("search")}
-          onChange={(value) => set({ search: value })}
-        />
+        <ListSearch label="Search by name, target or id" />
         <Segments<Shown>
           label="Which are shown"
           value={shown}

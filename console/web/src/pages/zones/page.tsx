@@ -10,19 +10,18 @@ import { useAddressed } from "../../ui/addressed.tsx";
 import { Age } from "../../ui/age.tsx";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { Confirm } from "../../ui/dialog.tsx";
-import { SearchField } from "../../ui/field.tsx";
 import { Menu, MenuItem } from "../../ui/menu.tsx";
 import { Empty, Failure } from "../../ui/notice.tsx";
 import { Page } from "../../ui/page.tsx";
-import { useSettled } from "../../ui/settled.tsx";
+import { ListSearch, useListSearch } from "../../ui/search.tsx";
 import { Table } from "../../ui/table.tsx";
 import { say } from "../../ui/toast.tsx";
 import { ZoneForm } from "./zone-form.tsx";
 
 export default function Zones() {
   const self = useSelf();
-  const { get, set } = useAddressed();
-  const search = useSettled(get("search").trim());
+  const { set } = useAddressed();
+  const search = useListSearch();
   const list = usePages(ZoneService.method.listZones, { search }, { pace: PACE.calm });
   const zones = list.pages.flatMap(({ zones }) => zones);
   const [edited, setEdited] = useState<Zone | "new">();
@@ -49,11 +48,7 @@ export default function Zones() {
       }
     >
       <div className="toolbar">
-        <SearchField
-          label="Search by name or id"
-          value={get("search")}
-          onChange={(value) => set({ search: value })}
-        />
+        <ListSearch />
       </div>
       {list.error && <Failure error={list.error} onRetry={() => list.refetch()} />}
       <Table
