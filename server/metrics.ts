@@ -197,10 +197,22 @@ export function makeMetrics(pool: pg.Pool): Metrics {
     () => pool.waitingCount,
   );
 
+  /** The registry checks and joins labels each time that they are given; calls come all the time. */
+  const ofCalls = new Map<
+    string,
+    { count: Counter.Internal; duration: Histogram.Internal<"method"> }
+  >();
+
   return {
     called(method, code, seconds) {
-      calls.inc({ method, code });
-      durations.observe({ method }, seconds);
+      const key = `${method} ${code}`;
+      let of = ofCalls.get(key);
+      if (!of) {
+        of = { count: calls.labels({ method, code }), duration: durations.labels({ method }) };
+        ofCalls.set(key, of);
+      }
+      of.count.inc();
+      of.duration.observe(seconds);
     },
     ingested(kept, thrownAway) {
       accepted.inc(kept);

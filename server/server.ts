@@ -238,7 +238,7 @@ export async function startServer(
     log,
   });
   const trusted = readNetworks(settings.trustedProxies);
-  const handler: Handler = (exchange) => {
+  const behindProxies: Handler = (exchange) => {
     const forwarded = exchange.request.headers["x-forwarded-for"];
     const address = clientAddress(exchange.origin.address, forwarded?.toString(), trusted);
     exchange.origin = { ...exchange.origin, address };
@@ -250,7 +250,7 @@ export async function startServer(
       at: settings.listen,
       tls: certificates?.current,
       log,
-      handler,
+      handler: settings.trustedProxies.length > 0 ? behindProxies : dispatch,
       limits: {
         connections: settings.maxConnections,
         connectionsPerAddress: settings.maxConnectionsPerAddress,

@@ -58,8 +58,13 @@ export async function* readBody(
   if (rest.length > 0) yield rest;
 }
 
+/** Whether all of a body is here, so that reading it waits for nobody. */
+export const isWhole = (request: Request): boolean =>
+  !isHttp2(request) && request.complete && !request.destroyed;
+
 /** Reads a body to its end. Rejects as readBody throws. */
 export function readWhole(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+  if (isWhole(request)) return readAtOnce(request, limits);
   return new Promise((resolve, reject) => {
     const gathered = gather(request, limits);
     const settle = (error?: unknown) => {
@@ -84,6 +89,13 @@ export function readWhole(request: Request, limits: BodyLimits): Promise<Uint8Ar
     request.on("data", onData).on("end", onEnd).on("close", onClose);
     if (request.destroyed) onClose();
   });
+}
+
+async function readAtOnce(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+  const gathered = gather(request, limits);
+  const bytes: Buffer | null = request.read();
+  if (bytes) gathered.add(bytes);
+  return gathered.take();
 }
 
 function gather(request: Request, { mostBytes }: BodyLimits) {

@@ -116,6 +116,7 @@ export function makeDrafts(clock: Clock): Drafts {
       const refusals = collectRefusals();
       const unknown: UnknownSeries[] = [];
       let total = 0;
+      known.forgetOld();
       packer.begin({ senderId, batchId, clockOffsetMs });
       for (let index = 0; index * 2 < series.length; index += 1) {
         const start = series[index * 2] as number;

@@ -8,6 +8,8 @@ import { makeExpiry } from "../../lib/expiry.ts";
  * asked for in a while is forgotten.
  */
 export interface KnownSeries {
+  /** Forgets what may not be believed any more; to be called once before series are looked up. */
+  forgetOld(): void;
   find(sender: number, name: NameBytes): number | undefined;
   set(sender: number, name: NameBytes, seriesId: number): void;
 }
@@ -47,11 +49,12 @@ export function makeKnownSeries(
   };
 
   return {
+    forgetOld() {
+      if (!isExpired()) return;
+      young = makeTable();
+      old = makeTable();
+    },
     find(sender, name) {
-      if (isExpired()) {
-        young = makeTable();
-        old = makeTable();
-      }
       const hash = hashOf(seed ^ sender, name);
       const found = young.find(hash, sender, name);
       if (found !== undefined) return found;

@@ -71,6 +71,8 @@ const MOST_ATTEMPTS = 10;
 interface Waiter {
   resolve(appended: Appended): void;
   reject(error: unknown): void;
+  /** Listens no longer for whoever gives up. */
+  release(): void;
 }
 
 interface Entry {
@@ -121,7 +123,10 @@ export function makePointLog(
 
   const settle = (entry: Entry, tell: (waiter: Waiter) => void) => {
     leave(entry);
-    for (const waiter of entry.waiters) tell(waiter);
+    for (const waiter of entry.waiters) {
+      waiter.release();
+      tell(waiter);
+    }
   };
 
   /** Ends well for every entry that it could write or that was known, and badly for all others. */
@@ -210,15 +215,16 @@ export function makePointLog(
   /** Tells the outcome of an entry, unless the signal is aborted before its commit begins. */
   const join = (entry: Entry, signal: AbortSignal | undefined): Promise<Appended> => {
     const { promise, resolve, reject } = Promise.withResolvers<Appended>();
-    const waiter = { resolve, reject };
-    entry.waiters.add(waiter);
     const giveUp = () => {
       if (entry.begun || !entry.waiters.delete(waiter)) return;
       if (entry.waiters.size === 0) leave(entry);
       reject(signal?.reason);
     };
+    const release = () => signal?.removeEventListener("abort", giveUp);
+    const waiter = { resolve, reject, release };
+    entry.waiters.add(waiter);
     signal?.addEventListener("abort", giveUp, { once: true });
-    return promise.finally(() => signal?.removeEventListener("abort", giveUp));
+    return promise;
   };
 
   return {

@@ -3,6 +3,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { type Loop, startLoop } from "../../lib/loop.ts";
 import type { Database } from "../db/database.ts";
+import type { Queries } from "../db/transaction.ts";
 import * as store from "./store.ts";
 
 /** What is to be written for a portion: in the transaction that moves the reader's place. */
@@ -34,6 +35,11 @@ export interface Reader {
    * have to be told. Otherwise servers take turns.
    */
   readonly keptMs?: number;
+  /**
+   * Asked in the snapshot of a portion: whether nobody wants the points of a workspace, so that
+   * they are passed over unread, as if there were none.
+   */
+  passesOver?(snapshot: Queries, workspaceId: string): Promise<boolean>;
   /** Makes of segments, in order, what is to be written. */
   read(segments: readonly store.UnseenSegment[], turn: Turn): Promise<Effects>;
   /** Other work of the same lease, in steps; answers in how many ms there is more to do. */
@@ -157,7 +163,7 @@ async function readAll(
 ): Promise<number | undefined> {
   for (;;) {
     turn.signal.throwIfAborted();
-    const portion = await store.readPortion(options.pool, lease, reader.portionBytes);
+    const portion = await store.readPortion(options.pool, lease, reader);
     const effects = await reader.read(portion.segments, turn);
     turn.signal.throwIfAborted();
     await turn.commit(async (transaction) => {

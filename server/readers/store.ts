@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql } from "kysely";
 import type pg from "pg";
 import { type Database, fromNow } from "../db/database.ts";
+import type { Queries } from "../db/transaction.ts";
 import { advance, formatSnapshot, parseSnapshot } from "./snapshot.ts";
 
 /** The right to move one reader's place in one workspace's log, until somebody else has it. */
@@ -155,13 +156,19 @@ const ofLease = (db: Database, { reader, workspaceId, fence }: Lease) =>
     .where("reader", "=", reader)
     .where("fence", "=", fence);
 
-/** What the reader has not seen, about as many bytes as are asked for, at one moment. */
-export async function readPortion(pool: pg.Pool, lease: Lease, bytes: number): Promise<Portion> {
+/** How a reader wants its portions; see Reader. */
+interface Wishes {
+  portionBytes: number;
+  passesOver?(snapshot: Queries, workspaceId: string): Promise<boolean>;
+}
+
+/** What the reader has not seen, about as many bytes as it wants, at one moment. */
+export async function readPortion(pool: pg.Pool, lease: Lease, reader: Wishes): Promise<Portion> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
     await client.query("begin transaction isolation level repeatable read read only");
-    return await readWith(client, lease, bytes);
+    return await readWith(client, lease, reader);
   } finally {
     await client.query("rollback").catch((error: Error) => {
       broken = error;
@@ -170,7 +177,7 @@ export async function readPortion(pool: pg.Pool, lease: Lease, bytes: number): P
   }
 }
 
-async function readWith(client: pg.PoolClient, lease: Lease, bytes: number): Promise<Portion> {
+async function readWith(client: pg.PoolClient, lease: Lease, wishes: Wishes): Promise<Portion> {
   const { workspaceId, reader } = lease;
   const { rows } = await client.query<{ seen: string; now: string; at: Date }>(
     `select seen::text, pg_current_snapshot()::text as now, wall_clock() as at from readers
@@ -179,12 +186,15 @@ async function readWith(client: pg.PoolClient, lease: Lease, bytes: number): Pro
   );
   const [place] = rows;
   if (!place) throw new Error(`the reader ${reader} has no place in ${workspaceId}`);
+  if (await wishes.passesOver?.(client, workspaceId)) {
+    return { segments: [], seen: place.now, complete: true, at: place.at };
+  }
   const heads = await client.query<{ id: string; bytes: number }>(
     `select transaction_id::text as id, octet_length(body) as bytes from segments
      where ${UNSEEN} order by transaction_id fetch first ${MOST_ROWS} rows with ties`,
     [workspaceId, place.seen],
   );
-  const through = cutAfter(heads.rows, bytes);
+  const through = cutAfter(heads.rows, wishes.portionBytes);
   const complete = through === undefined && heads.rows.length < MOST_ROWS;
   const last = through ?? heads.rows.at(-1)?.id;
   const seen =

@@ -49,6 +49,11 @@ export function rulesReader({ log }: { log: Log }): Reader {
     portionBytes: 4 << 20,
     keptMs: KEPT_MS,
 
+    async passesOver(snapshot, workspaceId) {
+      const enabled = "select from rules where workspace_id = $1 and enabled limit 1";
+      return (await snapshot.query(enabled, [workspaceId])).rows.length === 0;
+    },
+
     read:
       async (segments, { workspaceId, signal }) =>
       async (transaction) => {

@@ -247,6 +247,22 @@ test("in a database that was restored from a dump, what was unread and what is n
   );
 });
 
+test("what nobody wants is passed over unread, and what comes once somebody does is read", async (t) => {
+  const workspaceId = await addWorkspace("passing");
+  let isWanted = false;
+  const reader = noter("passing", { passesOver: async () => !isWanted });
+  const slow = await beginWrite(workspaceId);
+  await write(workspaceId);
+  t.true(await turn(reader));
+  t.false(await turn(reader));
+  isWanted = true;
+  const wanted = await write(workspaceId);
+  await slow.end("commit");
+  t.true(await turn(reader));
+  t.deepEqual(await effects("passing", workspaceId), [slow.id, wanted]);
+  t.false(await turn(reader));
+});
+
 test("a reader comes again when it said so, and has a place in new workspaces", async (t) => {
   let tended = 0;
   const workspaceId = makeId("wsp");
