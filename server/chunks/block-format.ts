@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { DamagedBytes, makeByteReader, makeByteWriter } from "../log/bytes.ts";
+import { DamagedBytes, ByteReader, makeByteWriter } from "../log/bytes.ts";
 import { fromDecimals, smallest, sumUp, toDecimals } from "./numbers.ts";
 import {
   MOST_PLANES,
@@ -136,7 +136,7 @@ export function* readBlock(body: Buffer, wants: (seriesId: number) => boolean): 
     throw new DamagedBytes("a block's check does not match");
   }
   if (body[0] !== VERSION) throw new DamagedBytes(`a block is of version ${body[0]}`);
-  const reader = makeByteReader(body, 1, end);
+  const reader = new ByteReader(body, 1, end);
   const part = (): Buffer => {
     const length = reader.varint();
     const start = reader.position;
@@ -186,7 +186,7 @@ export function* readBlock(body: Buffer, wants: (seriesId: number) => boolean): 
 }
 
 function readDirectory(bytes: Buffer): Entry[] {
-  const reader = makeByteReader(bytes);
+  const reader = new ByteReader(bytes);
   const entries: Entry[] = [];
   let before: Entry | undefined;
   while (reader.position < bytes.length) {

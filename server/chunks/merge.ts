@@ -87,9 +87,12 @@ export function* cutEvery(
       to = from + 1;
       while ((times[to] as number) < startMs + spanMs) to += 1;
     }
+    const isAll = from === 0 && to === times.length;
     yield {
       startMs,
-      piece: { seriesId, times: times.subarray(from, to), values: values.subarray(from, to) },
+      piece: isAll
+        ? piece
+        : { seriesId, times: times.subarray(from, to), values: values.subarray(from, to) },
     };
     from = to;
   }

@@ -77,34 +77,49 @@ export function makeByteWriter(initialBytes = 1024): ByteWriter {
   };
 }
 
-/** Reads what a ByteWriter wrote; throws DamagedBytes rather than read past the end. */
-export interface ByteReader {
-  /** Where the next read begins; may be set to any place up to the end. */
-  position: number;
+/**
+ * Reads what a ByteWriter wrote; throws DamagedBytes rather than read past the end. A class, since
+ * each batch of the log takes some of them: functions made anew each time are not compiled into
+ * whoever calls them.
+ */
+export class ByteReader {
   readonly end: number;
-  varint(): number;
-  zigzag(): number;
-  float64(): number;
-  text(): string;
-  /** Moves over as many bytes, which must be there. */
-  skip(bytes: number): void;
-}
+  #buffer: Buffer;
+  #start: number;
+  #position: number;
 
-export function makeByteReader(buffer: Buffer, start = 0, end = buffer.length): ByteReader {
-  let position = start;
+  constructor(buffer: Buffer, start = 0, end = buffer.length) {
+    this.end = end;
+    this.#buffer = buffer;
+    this.#start = start;
+    this.#position = start;
+  }
 
-  const varint = () => {
+  /** Where the next read begins; may be set to any place up to the end. */
+  get position(): number {
+    return this.#position;
+  }
+
+  set position(value: number) {
+    if (!(value >= this.#start && value <= this.end)) {
+      throw new DamagedBytes("a place is out of bounds");
+    }
+    this.#position = value;
+  }
+
+  varint(): number {
     // Most take one byte.
-    const first = buffer[position] as number;
-    if (position < end && first < 0x80) {
-      position += 1;
+    const first = this.#buffer[this.#position] as number;
+    if (this.#position < this.end && first < 0x80) {
+      this.#position += 1;
       return first;
     }
     let value = 0;
     let factor = 1;
     for (let count = 0; count < 8; count += 1) {
-      const byte = position < end ? buffer[position++] : undefined;
+      const byte = this.#position < this.end ? this.#buffer[this.#position] : undefined;
       if (byte === undefined) throw new DamagedBytes("a number goes on past the end");
+      this.#position += 1;
       value += (byte & 0x7f) * factor;
       if (byte < 0x80) {
         if (value > Number.MAX_SAFE_INTEGER) break;
@@ -113,38 +128,31 @@ export function makeByteReader(buffer: Buffer, start = 0, end = buffer.length): 
       factor *= 128;
     }
     throw new DamagedBytes("a number is too long");
-  };
+  }
 
-  const skip = (bytes: number) => {
-    if (bytes > end - position) throw new DamagedBytes("the end comes too early");
-    position += bytes;
-  };
+  zigzag(): number {
+    const value = this.varint();
+    // Bitwise operators see 32 bits only.
+    if (value <= 0x7fff_ffff) return (value >>> 1) ^ -(value & 1);
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
 
-  return {
-    get position() {
-      return position;
-    },
-    set position(value) {
-      if (!(value >= start && value <= end)) throw new DamagedBytes("a place is out of bounds");
-      position = value;
-    },
-    end,
-    varint,
-    zigzag() {
-      const value = varint();
-      return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-    },
-    float64() {
-      const at = position;
-      skip(8);
-      return buffer.readDoubleLE(at);
-    },
-    text() {
-      const bytes = varint();
-      const at = position;
-      skip(bytes);
-      return buffer.toString("utf8", at, position);
-    },
-    skip,
-  };
+  float64(): number {
+    const at = this.#position;
+    this.skip(8);
+    return this.#buffer.readDoubleLE(at);
+  }
+
+  text(): string {
+    const bytes = this.varint();
+    const at = this.#position;
+    this.skip(bytes);
+    return this.#buffer.toString("utf8", at, this.#position);
+  }
+
+  /** Moves over as many bytes, which must be there. */
+  skip(bytes: number): void {
+    if (bytes > this.end - this.#position) throw new DamagedBytes("the end comes too early");
+    this.#position += bytes;
+  }
 }

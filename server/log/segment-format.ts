@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { DamagedBytes, makeByteReader, makeByteWriter } from "./bytes.ts";
+import { DamagedBytes, ByteReader, makeByteWriter } from "./bytes.ts";
 
 /**
  * A segment holds the batches of one commit, each packed in columns:
@@ -168,23 +168,22 @@ export function readSegment(
     throw new DamagedBytes("a segment's check does not match");
   }
   if (body[0] !== VERSION) throw new DamagedBytes(`a segment is of version ${body[0]}`);
-  const reader = makeByteReader(body, 1, end);
+  const reader = new ByteReader(body, 1, end);
+  const view = new DataView(body.buffer, body.byteOffset, body.length);
   while (reader.position < end) {
     const length = reader.varint();
     const start = reader.position;
     reader.skip(length);
-    readBatch(body, start, reader.position, wants, take);
+    readBatch({ body, view, start, end: reader.position }, wants, take);
   }
 }
 
 function readBatch(
-  body: Buffer,
-  start: number,
-  end: number,
+  { body, view, start, end }: { body: Buffer; view: DataView; start: number; end: number },
   wants: (seriesId: number) => boolean,
   take: (run: Run) => void,
 ): void {
-  const heads = makeByteReader(body, start, end);
+  const heads = new ByteReader(body, start, end);
   const batch = { senderId: heads.text(), batchId: heads.text(), clockOffsetMs: heads.zigzag() };
   const firstMs = heads.varint();
   const runs = heads.varint();
@@ -206,10 +205,9 @@ function readBatch(
     throw new DamagedBytes("a batch's columns do not fill it");
   }
 
-  const times = makeByteReader(body, timesStart, timesStart + timesBytes);
+  const times = new ByteReader(body, timesStart, timesStart + timesBytes);
   let timesAt = timesStart;
   let valuesAt = timesStart + timesBytes;
-  const view = new DataView(body.buffer, body.byteOffset, body.length);
   const run: Run = {
     batch,
     seriesId: 0,

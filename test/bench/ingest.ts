@@ -18,6 +18,7 @@ const SHAPES: (Shape & { templates: number })[] = [
   { series: 500, pointsEach: 10, templates: 128 },
 ];
 const CONNECTIONS = [1, 8, 32, 64];
+const WARM_SECONDS = 15;
 
 interface Measured extends Outcome {
   /** Processor time a request, without that of the load. */
@@ -40,7 +41,10 @@ export async function benchIngest({ quick }: BenchOptions): Promise<Section> {
 
   const results = new Map<string, Measured[]>();
   for (const [place, shape] of SHAPES.entries()) {
-    for (const system of systems) await prepare(system, shape, place * 1000, directory);
+    const warmSeconds = quick ? 2 : WARM_SECONDS;
+    for (const system of systems) {
+      await prepare(system, shape, place * 1000, directory, warmSeconds);
+    }
     for (const connections of CONNECTIONS) {
       for (let turn = 0; turn < rounds; turn += 1) {
         for (const system of systems) {
@@ -68,6 +72,7 @@ export async function benchIngest({ quick }: BenchOptions): Promise<Section> {
         `${peers.map(({ name, version }) => `${name} ${version}`).join(" and ")}, which do not fsync before they answer, by their remote write (snappy, one literal: cheap to ` +
         "read), and Node's own HTTP server, which reads a body, answers and does nothing else.",
       `The load is wrk ${debianVersion("wrk")} with two threads, over HTTP/1.1; ids and times advance with each request, and the same machine carries it all.`,
+      `Each has taken this load for ${WARM_SECONDS} s from 32 connections before it is measured; what is compiled as it runs is slower until then.`,
       `Requests a second: medians of ${rounds} rounds of ${seconds} s that take turns. In cleartext, but for the column with TLS.`,
     ],
     tables: [
@@ -138,11 +143,13 @@ function costsOf(found: Found, systems: readonly System[]) {
   };
 }
 
+/** Every series has been seen once, and code has been compiled, before anything is measured. */
 async function prepare(
   system: System,
   shape: Shape & { templates: number },
   firstHost: number,
   directory: string,
+  warmSeconds: number,
 ): Promise<void> {
   const file = path.join(directory, `${system.name} ${shape.series}`);
   const templates = Array.from({ length: shape.templates }, (_, host) =>
@@ -150,8 +157,7 @@ async function prepare(
   );
   await writeRequests(file, system.target, templates);
   system.files.set(shape, file);
-  // Every series has been seen once, and code has been compiled, before anything is measured.
-  await load(system, shape, 8, 3);
+  await load(system, shape, 32, warmSeconds);
 }
 
 /** Fails when a request was refused, or fewer points are stored than were answered for. */

@@ -27,12 +27,13 @@ export async function compareAtOnePace(
   const outcomes = new Map<string, Outcome[]>();
   const of = (name: Front["name"], connections: number) =>
     outcomes.get(`${name} ${connections}`) ?? [];
-  for (let turn = 0; turn < rounds; turn += 1) {
+  for (let turn = 0; turn <= rounds; turn += 1) {
     for (const connections of CONNECTIONS) {
       for (const { name, port, pid, ca: own = ca } of fronts) {
         const pace = { port, ca: own, request, connections, perSecond: PER_SECOND, seconds };
         const outcome = await run(pace, pid);
-        outcomes.set(`${name} ${connections}`, [...of(name, connections), outcome]);
+        // The first round warms up.
+        if (turn > 0) outcomes.set(`${name} ${connections}`, [...of(name, connections), outcome]);
       }
     }
   }
