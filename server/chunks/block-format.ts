@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { DamagedBytes, ByteReader, makeByteWriter } from "../log/bytes.ts";
+import { ByteReader, DamagedBytes, makeByteWriter } from "../log/bytes.ts";
 import { fromDecimals, smallest, sumUp, toDecimals } from "./numbers.ts";
 import {
   MOST_PLANES,

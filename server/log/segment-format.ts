@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { DamagedBytes, ByteReader, makeByteWriter } from "./bytes.ts";
+import { ByteReader, DamagedBytes, makeByteWriter } from "./bytes.ts";
 
 /**
  * A segment holds the batches of one commit, each packed in columns:
