@@ -58,9 +58,14 @@ export async function* readBody(
   if (rest.length > 0) yield rest;
 }
 
-/** Whether all of a body is here, so that reading it waits for nobody. */
+/**
+ * Whether all of a body is here, so that reading it waits for nobody: what is small comes with its
+ * head. Node tells the end of it only after whoever waits for the head has had their turn.
+ */
 export const isWhole = (request: Request): boolean =>
-  !isHttp2(request) && request.complete && !request.destroyed;
+  !isHttp2(request) &&
+  !request.destroyed &&
+  (request.complete || request.headers["content-length"] === String(request.readableLength));
 
 /** Reads a body to its end. Rejects as readBody throws. */
 export function readWhole(request: Request, limits: BodyLimits): Promise<Uint8Array> {
@@ -95,6 +100,8 @@ async function readAtOnce(request: Request, limits: BodyLimits): Promise<Uint8Ar
   const gathered = gather(request, limits);
   const bytes: Buffer | null = request.read();
   if (bytes) gathered.add(bytes);
+  // Nothing more comes but the end.
+  request.resume();
   return gathered.take();
 }
 

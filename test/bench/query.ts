@@ -153,7 +153,7 @@ export async function benchQuery(): Promise<Section> {
   ] as const) {
     if (await isInstalled(program)) peers.push(started.use(await startOne(SERIES, start, steps)));
   }
-  const agent = new https.Agent({ keepAlive: true, ca: own.server.ca });
+  const agent = new https.Agent({ keepAlive: true, ca: own.ca });
   started.defer(() => agent.destroy());
   const ask = askOwn(own, agent);
   const beside = (tell: (peer: Peer) => string) =>
@@ -206,7 +206,7 @@ async function benchSeries(): Promise<Row[]> {
   const from = Date.now() - (Date.now() % HOUR) - HOUR;
   const rows: Row[] = [];
   await using own = await startOwn(30);
-  const agent = new https.Agent({ keepAlive: true, ca: own.server.ca });
+  const agent = new https.Agent({ keepAlive: true, ca: own.ca });
   const ask = askOwn(own, agent);
   let added = 0;
   for (const series of GROWTH_SERIES) {
@@ -237,7 +237,7 @@ async function benchHistory(): Promise<Row[]> {
   const rows: Row[] = [];
   const days = GROWTH_DAYS.at(-1) ?? 1;
   await using own = await startOwn(days + 35);
-  const agent = new https.Agent({ keepAlive: true, ca: own.server.ca });
+  const agent = new https.Agent({ keepAlive: true, ca: own.ca });
   const ask = askOwn(own, agent);
   let added = 0;
   for (const until of GROWTH_DAYS) {

@@ -1,4 +1,5 @@
 /** Lumetry with points in it, as if they had come over the wire and been settled. */
+import { readFile } from "node:fs/promises";
 import { systemClock } from "../../../lib/clock.ts";
 import { silentLog } from "../../../lib/log.ts";
 import { chunkReader } from "../../../server/chunks/reader.ts";
@@ -6,7 +7,9 @@ import { connectDatabase } from "../../../server/db/database.ts";
 import { joinSegment, makeBatchPacker } from "../../../server/log/segment-format.ts";
 import { makeSeriesResolver } from "../../../server/log/series.ts";
 import { takeTurn } from "../../../server/readers/reader.ts";
-import { type Owner, setUp, startTestServer, type TestServer } from "../../support/server.ts";
+import { migratedDatabase } from "../../support/database.ts";
+import { type Owner, setUp } from "../../support/server.ts";
+import { type ServerProcess, startServerProcess } from "../../support/server-process.ts";
 import { makeSeries, metricName } from "./points.ts";
 
 const DAY = 86_400_000;
@@ -15,7 +18,9 @@ const STEP = 60_000;
 const BATCH_SERIES = 500;
 
 export interface Own extends AsyncDisposable {
-  server: TestServer;
+  server: ServerProcess;
+  /** What it is trusted by. */
+  ca: string;
   owner: Owner;
   /** Adds a day's or an hour's worth of points of some series, as the log gets them: by time. */
   add(range: { from: number; to: number }, startMs: number, steps: number): Promise<void>;
@@ -26,16 +31,18 @@ export interface Own extends AsyncDisposable {
 
 export async function startOwn(retentionDays: number): Promise<Own> {
   const retention = retentionDays * DAY;
-  const server = await startTestServer({
-    seriesLimit: 2_000_000,
-    retention,
-    fiveMinuteRetention: retention,
-    hourlyRetention: retention,
-  });
+  await using started = new AsyncDisposableStack();
+  const database = started.use(await migratedDatabase());
+  const days = `${retentionDays}d`;
+  const flags = [
+    ...["--series-limit", "2000000", "--retention", days],
+    ...["--five-minute-retention", days, "--hourly-retention", days],
+  ];
+  const server = started.use(await startServerProcess(database.url, { flags }));
+  const ca = await readFile(server.caFile, "utf8");
   const owner = await setUp(server);
-  const connection = connectDatabase(
-    { url: server.databaseUrl },
-    { log: silentLog, connections: 4 },
+  const connection = started.use(
+    connectDatabase({ url: server.databaseUrl }, { log: silentLog, connections: 4 }),
   );
   const resolver = makeSeriesResolver(connection.db, systemClock);
   const ids = new Map<number, number>();
@@ -65,8 +72,10 @@ export async function startOwn(retentionDays: number): Promise<Own> {
     }
   };
 
+  const stack = started.move();
   return {
     server,
+    ca,
     owner,
     async add({ from, to }, startMs, steps) {
       await resolve(from, to);
@@ -124,9 +133,6 @@ export async function startOwn(retentionDays: number): Promise<Own> {
       );
       return rows[0]?.bytes ?? 0;
     },
-    async [Symbol.asyncDispose]() {
-      await connection[Symbol.asyncDispose]();
-      await server[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
