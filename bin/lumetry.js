@@ -18,10 +18,15 @@ const PROGRAMS = {
   agent: "agent/main.ts",
   doctor: "agent/main.ts",
 };
-/** Node's flags for programs that share a host with others, and how many arenas native memory has. */
-const LEAN = {
+/**
+ * Node's flags for programs that run on, and how many arenas native memory has. Agents and collectors
+ * share a host with others, and take little; a server that has room for what its calls leave behind
+ * tidies up less often.
+ */
+const BEGINNINGS = {
   agent: { flags: ["--max-semi-space-size=1", "--optimize-for-size"], arenas: "1" },
   collector: { flags: ["--max-semi-space-size=2"], arenas: "2" },
+  server: { flags: ["--max-semi-space-size=64"] },
 };
 /** What is asked of such a program besides running. */
 const QUESTIONS = ["status", "doctor", "configure", "self-test"];
@@ -32,7 +37,9 @@ else runAgain(bundledNode());
 
 async function run() {
   const [name, ...rest] = process.argv.slice(2);
-  if (Object.hasOwn(LEAN, name ?? "") && !QUESTIONS.includes(rest[0])) becomeLean(LEAN[name]);
+  if (Object.hasOwn(BEGINNINGS, name ?? "") && !QUESTIONS.includes(rest[0])) {
+    beginAnew(BEGINNINGS[name]);
+  }
   stopWithParent();
   const program = name !== undefined && Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
   if (name !== "server") rememberCompiled();
@@ -79,17 +86,19 @@ function rememberCompiled() {
 }
 
 /**
- * Begins this process anew with a small heap for young objects and few arenas for native memory: an
- * agent then needs a third less, a collector that relays for a thousand agents a quarter. Node takes
- * neither while it runs. Windows cannot replace a process; its service gives the flags itself.
+ * Begins this process anew with a heap for young objects, and arenas for native memory, of the right
+ * size: an agent needs a third less with little of both, a collector that relays for a thousand agents
+ * a quarter. Node takes neither while it runs. Windows cannot replace a process; its service gives the
+ * flags itself.
  */
-function becomeLean({ flags, arenas }) {
+function beginAnew({ flags, arenas }) {
   if (process.platform === "win32" || typeof process.execve !== "function") return;
-  if (process.execArgv.includes(flags[0])) return;
+  const isOfHeap = (flag) => flag.startsWith("--max-semi-space-size");
+  if (process.execArgv.some(isOfHeap)) return;
   process.execve(
     process.execPath,
     [process.execPath, ...process.execArgv, ...flags, ...process.argv.slice(1)],
-    { ...process.env, MALLOC_ARENA_MAX: arenas },
+    arenas ? { ...process.env, MALLOC_ARENA_MAX: arenas } : process.env,
   );
 }
 

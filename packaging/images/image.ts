@@ -65,7 +65,7 @@ export class Layout {
         Entrypoint: [
           "/opt/lumetry/bin/node",
           // As the launcher and the service have it.
-          ...(component === "collector" ? ["--max-semi-space-size=2"] : []),
+          `--max-semi-space-size=${component === "collector" ? 2 : 64}`,
           `/opt/lumetry/app/${component}.mjs`,
         ],
         WorkingDir: home,

@@ -39,7 +39,10 @@ export async function startServers(
   const servers: ServerProcess[] = [];
   for (let number = 0; number < count; number += 1) {
     const flags = ["--calls-per-second", "1000000", "--series-limit", "10000000"];
-    servers.push(stack.use(await startServerProcess(databaseUrl, { ...options, flags })));
+    // As the launcher and the service start it.
+    const environment = { NODE_OPTIONS: "--max-semi-space-size=64", ...options?.environment };
+    const server = await startServerProcess(databaseUrl, { ...options, flags, environment });
+    servers.push(stack.use(server));
   }
   const started = stack.move();
   return { servers, [Symbol.asyncDispose]: () => started.disposeAsync() };
