@@ -60,7 +60,9 @@ export class Layout {
           "PATH=/opt/lumetry/bin:/usr/bin:/bin",
           "NODE_ENV=production",
           `LUMETRY_DATA_DIR=${home}`,
-          ...(component === "collector" ? ["UV_THREADPOOL_SIZE=24", "MALLOC_ARENA_MAX=2"] : []),
+          ...(component === "collector"
+            ? ["UV_THREADPOOL_SIZE=24", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=16384"]
+            : []),
         ],
         Entrypoint: [
           "/opt/lumetry/bin/node",
