@@ -29,7 +29,7 @@ const LEAN = {
     memory: { MALLOC_ARENA_MAX: "1" },
   },
   collector: {
-    flags: ["--max-semi-space-size=2"],
+    flags: ["--max-semi-space-size=1", "--optimize-for-size"],
     memory: { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "16384" },
   },
 };

@@ -67,7 +67,7 @@ export class Layout {
         Entrypoint: [
           "/opt/lumetry/bin/node",
           // As the launcher and the service have it.
-          ...(component === "collector" ? ["--max-semi-space-size=2"] : []),
+          ...(component === "collector" ? ["--max-semi-space-size=1", "--optimize-for-size"] : []),
           `/opt/lumetry/app/${component}.mjs`,
         ],
         WorkingDir: home,
