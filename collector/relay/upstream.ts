@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
-import type { ConnectionOptions } from "node:tls";
+import { type ConnectionOptions, createSecureContext } from "node:tls";
 import { Tunnel } from "../../edge/tunnel.ts";
 import { makeBackoff } from "../../lib/backoff.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -52,7 +52,8 @@ export function makeUpstream(options: {
     tls: isEncrypted
       ? {
           ...(isIP(host) === 0 && { servername: host }),
-          ...(options.ca !== undefined && { ca: options.ca }),
+          // Made anew for each connection, all that is known of authorities would be as well.
+          secureContext: createSecureContext(options.ca === undefined ? {} : { ca: options.ca }),
         }
       : undefined,
     outage: () => (options.clock.monotonic() < pauseUntil ? problem : undefined),

@@ -17,6 +17,9 @@ export interface Tls {
 
 const VERSIONS = { minVersion: "TLSv1.2" } as const;
 
+/** What is spoken on TLS, the preferred one first. */
+const PROTOCOLS = ["h2", "http/1.1"];
+
 /** A handshake that fails, or takes longer than `handshakeMs`, ends its connection. */
 export function makeTls(options: {
   pair: KeyPair;
@@ -29,7 +32,8 @@ export function makeTls(options: {
   const server = tls.createServer({
     ...options.pair,
     ...VERSIONS,
-    ALPNProtocols: ["h2", "http/1.1"],
+    // Not as a list: each connection would hold a copy, and with it a slab of 64 KiB that others have left.
+    ALPNCallback: ({ protocols }) => PROTOCOLS.find((protocol) => protocols.includes(protocol)),
     handshakeTimeout: options.handshakeMs,
   });
   server.on("secureConnection", (socket) => {

@@ -60,12 +60,16 @@ export class Layout {
           "PATH=/opt/lumetry/bin:/usr/bin:/bin",
           "NODE_ENV=production",
           `LUMETRY_DATA_DIR=${home}`,
-          ...(component === "collector" ? ["UV_THREADPOOL_SIZE=24", "MALLOC_ARENA_MAX=2"] : []),
+          ...(component === "collector"
+            ? ["UV_THREADPOOL_SIZE=24", "MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=16384"]
+            : []),
         ],
         Entrypoint: [
           "/opt/lumetry/bin/node",
           // As the launcher and the service have it.
-          `--max-semi-space-size=${component === "collector" ? 2 : 64}`,
+          ...(component === "collector"
+            ? ["--max-semi-space-size=1", "--optimize-for-size"]
+            : ["--max-semi-space-size=64"]),
           `/opt/lumetry/app/${component}.mjs`,
         ],
         WorkingDir: home,

@@ -8,6 +8,12 @@ import type { Ask } from "./ask.ts";
 import type { Framing } from "./asking.ts";
 import { type Head, makeParser, type Parser } from "./parser.ts";
 
+/**
+ * In the form of TLS, and as a view of which Node makes a copy for itself. Of a list it makes a piece of
+ * a slab of 64 KiB, which the connection would hold on to.
+ */
+const HTTP1 = new DataView(new TextEncoder().encode("\x08http/1.1").buffer);
+
 /** Where connections to the server come from and go back to. */
 export interface Pool {
   readonly upstream: Upstream;
@@ -66,7 +72,7 @@ export class ServerConnection {
           ...common,
           ...upstream.tls,
           ...(tunnel && { socket: tunnel }),
-          ALPNProtocols: ["http/1.1"],
+          ALPNProtocols: HTTP1,
           ...(this.#pool.session && { session: this.#pool.session }),
         })
       : net.connect(common);
@@ -80,7 +86,7 @@ export class ServerConnection {
       this.#pool.reached(this);
     });
     socket.on("session", (session: Buffer) => {
-      this.#pool.session = session;
+      this.#pool.session = ownCopy(session);
     });
     socket.on("data", (bytes: Buffer) => this.#onData(bytes));
     socket.on("drain", () => this.#ask?.answering.onDrain());
@@ -159,6 +165,13 @@ export class ServerConnection {
     if (!isKept) this.socket.destroy();
     ask.answering.onAnswerEnd(trailers);
   }
+}
+
+/** Node cuts it from a slab of 64 KiB, which every connection that is made with it would hold on to. */
+function ownCopy(session: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(session.length);
+  session.copy(copy);
+  return copy;
 }
 
 /** Undefined for a body that lasts until the connection ends: nobody could tell that it is whole. */

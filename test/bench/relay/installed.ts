@@ -7,6 +7,13 @@ import type { CollectorOptions } from "../../support/collector-process.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
+/** What stands between Node and the program. */
+const flagsOfNode = (words: string[]) =>
+  words.slice(
+    1,
+    words.findIndex((word) => word.endsWith(".mjs")),
+  );
+
 /** The collector as its package has it, started as its service starts it. */
 export async function installCollector(
   directory: string,
@@ -26,7 +33,7 @@ export async function installCollector(
     new RegExp(`^${name}=(.*)$`, "m").exec(unit)?.[1]?.split(" ") ?? [];
   return {
     program: path.join(app, "collector.mjs"),
-    node: line("ExecStart").filter((word) => /^--[\w-]+=\d+$/.test(word)),
+    node: flagsOfNode(line("ExecStart")),
     environment: {
       ...Object.fromEntries(line("Environment").map((each) => each.split("=", 2))),
       // The service keeps nothing compiled.
