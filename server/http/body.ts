@@ -62,7 +62,7 @@ export async function* readBody(
  * Whether all of a body is here, so that reading it waits for nobody: what is small comes with its
  * head. Node tells the end of it only after whoever waits for the head has had their turn.
  */
-export const isWhole = (request: Request): boolean =>
+const isWhole = (request: Request): boolean =>
   !isHttp2(request) &&
   !request.destroyed &&
   (request.complete || request.headers["content-length"] === String(request.readableLength));

@@ -1,7 +1,7 @@
 import type http from "node:http";
 import type http2 from "node:http2";
 import type { Origin } from "../context.ts";
-import { isWhole, readBody, readWhole } from "./body.ts";
+import { readBody, readWhole } from "./body.ts";
 
 export type Request = http.IncomingMessage | http2.Http2ServerRequest;
 export type Response = http.ServerResponse | http2.Http2ServerResponse;
@@ -23,8 +23,6 @@ export interface Exchange {
   body(mostBytes: number): AsyncIterable<Uint8Array>;
   /** The same in one piece; see readWhole. */
   whole(mostBytes: number): Promise<Uint8Array>;
-  /** The request has come to its end, and whole() waits for nobody. */
-  readonly isWhole: boolean;
 }
 
 export const isHttp2 = (request: Request): request is http2.Http2ServerRequest =>
@@ -72,9 +70,6 @@ export function makeExchange(
     whole(mostBytes) {
       askForBody();
       return readWhole(request, { mostBytes, bodyMs });
-    },
-    get isWhole() {
-      return isWhole(request);
     },
   };
   response.once("finish", () => letGoOfBody(exchange, limits.lingerMs));

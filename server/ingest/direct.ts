@@ -70,6 +70,7 @@ export function directRoute(parts: {
   };
 
   const write = async (call: CallContext, body: Uint8Array): Promise<Uint8Array> => {
+    await gate.readmitCall(call);
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     try {
       const appended = await ingest.write(senderOf(callerOf(call)), bytes, {
@@ -99,24 +100,17 @@ export function directRoute(parts: {
       const values = createContextValues().set(originKey, exchange.origin);
       const call: CallContext = { method, requestHeader, values, signal };
 
-      /** Nobody can have been revoked while nothing was waited for. */
-      let waits = false;
       const receive = async () => {
         await gate.admitCall(call);
         if (compression.error) throw compression.error;
         if (timeout.error) throw timeout.error;
-        waits = !exchange.isWhole || compression.request !== null;
         const sent = await exchange.whole(mostBytes);
         return compression.request ? compression.request.decompress(sent, mostBytes) : sent;
-      };
-      const carryOut = async (body: Uint8Array) => {
-        if (waits) await gate.readmitCall(call);
-        return write(call, body);
       };
       let answer: Answer;
       try {
         const body = await accounts.keepRefusal(call, receive);
-        const bytes = await accounts.keep(call, () => carryOut(body));
+        const bytes = await accounts.keep(call, () => write(call, body));
         answer = { status: 200, contentType: contentTypeUnaryProto, bytes };
       } catch (error) {
         if (!(error instanceof ConnectError)) throw error;
