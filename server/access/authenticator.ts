@@ -15,8 +15,6 @@ const MOST_REMEMBERED = 50_000;
 export interface Authenticator {
   /** Who a request's headers say is calling; throws UNAUTHENTICATED for a credential that is not valid. */
   authenticate(headers: CallHeaders, header?: CredentialHeader): Promise<Caller>;
-  /** The same without asking anybody: undefined when it was not found valid just now. */
-  recall(headers: CallHeaders, header?: CredentialHeader): Caller | undefined;
   /** Whether this credential has been found valid here before, and not been refused since. */
   remembers(headers: CallHeaders, header?: CredentialHeader): boolean;
   /** Forgets what it knows about whoever matches, so that a change is in force here at once. */
@@ -33,23 +31,37 @@ const MESSAGES = {
   revoked: [Reason.REVOKED, "the credential was revoked, for good; enroll or create a replacement"],
 } as const;
 
+interface Presented {
+  secret: string;
+  /** The secret as it is stored, in another form: none is kept in memory longer than its call. */
+  key: string;
+}
+
 export function makeAuthenticator(db: Database, clock: Clock): Authenticator {
   const known = new Map<string, { caller: Caller; until: number }>();
-  /** A secret as it is stored, in another form: none is kept in memory longer than its call. */
-  const keyOf = (secret: string) => hash("sha256", secret, "base64");
-  const trusted = (key: string): Caller | undefined => {
-    const remembered = known.get(key);
-    return remembered && remembered.until > clock.monotonic() ? remembered.caller : undefined;
+  /** A call is asked about several times: when it begins, and again before it has an effect. */
+  const presented = {
+    authorization: new WeakMap<CallHeaders, Presented>(),
+    "lumetry-relay-authorization": new WeakMap<CallHeaders, Presented>(),
+  } satisfies Record<CredentialHeader, unknown>;
+
+  const read = (headers: CallHeaders, header: CredentialHeader): Presented => {
+    let found = presented[header].get(headers);
+    if (!found) {
+      const secret = secretIn(headers, header);
+      found = { secret, key: hash("sha256", secret, "base64") };
+      presented[header].set(headers, found);
+    }
+    return found;
   };
 
   return {
     async authenticate(headers, header = "authorization") {
       if (!carriesCredential(headers, header)) return nobody;
-      const secret = secretIn(headers, header);
-      const key = keyOf(secret);
-      const recalled = trusted(key);
-      if (recalled) return recalled;
+      const { secret, key } = read(headers, header);
       const now = clock.monotonic();
+      const remembered = known.get(key);
+      if (remembered && remembered.until > now) return remembered.caller;
       const kind = secretKind(secret);
       if (!kind) {
         throw problem(
@@ -72,10 +84,7 @@ export function makeAuthenticator(db: Database, clock: Clock): Authenticator {
       return found.caller;
     },
 
-    recall: (headers, header = "authorization") =>
-      carriesCredential(headers, header) ? trusted(keyOf(secretIn(headers, header))) : undefined,
-
-    remembers: (headers, header = "authorization") => known.has(keyOf(secretIn(headers, header))),
+    remembers: (headers, header = "authorization") => known.has(read(headers, header).key),
 
     forget(matches) {
       for (const [key, { caller }] of known) if (matches(caller)) known.delete(key);

@@ -93,8 +93,6 @@ export function makeGate(authenticator: Authenticator, limits: Limits, paths: Pa
     hop: Hop,
     stranger: string,
   ): Promise<Caller> => {
-    const recalled = authenticator.recall(headers);
-    if (recalled) return recalled;
     const [limit, key] =
       hop.kind === "valid"
         ? [limits.calls, `guesses through ${hop.relay.edgeId}`]
