@@ -46,6 +46,8 @@ export interface LogLimits {
   commits: number;
   /** Least that has to wait for a commit beside another: few batches are cheaper together. */
   besideBytes: number;
+  /** Longest that a commit is put off for batches that are likely to come. */
+  gatherMs: number;
   /** Most that one commit takes, so that none lasts long. */
   commitBytes: number;
   commitBatches: number;
@@ -57,6 +59,7 @@ export interface LogLimits {
 const LIMITS: LogLimits = {
   commits: 2,
   besideBytes: 256 << 10,
+  gatherMs: 3,
   commitBytes: 8 << 20,
   commitBatches: 512,
   waitingBytes: 128 << 20,
@@ -95,10 +98,8 @@ export function makePointLog(
     onCommit?: (bytes: number, batches: number) => void;
   } = {},
 ): PointLog {
-  const { commits, besideBytes, commitBytes, commitBatches, waitingBytes, workspaceBytes } = {
-    ...LIMITS,
-    ...options.limits,
-  };
+  const limits = { ...LIMITS, ...options.limits };
+  const { commits, besideBytes, commitBytes, commitBatches, waitingBytes, workspaceBytes } = limits;
   const queue = new Set<Entry>();
   const underWay = new Map<string, Entry>();
   const weights = new Map<string, number>();
@@ -106,6 +107,9 @@ export function makePointLog(
   /** What the queue weighs: all but what is being committed. */
   let queued = 0;
   let committing = 0;
+  /** Batches that are likely to be there soon after a commit: see `commitNext`. */
+  let expected = 1;
+  let gathering: NodeJS.Timeout | undefined;
   let closed: PromiseWithResolvers<void> | undefined;
 
   const weigh = (workspaceId: string, bytes: number) => {
@@ -186,19 +190,29 @@ export function makePointLog(
     return group;
   };
 
-  const commitNext = () => {
-    while (
-      queue.size > 0 &&
-      (committing === 0 || (committing < commits && queued >= besideBytes))
-    ) {
+  /**
+   * Whoever has just been answered sends again at once when there is much to send. To wait for
+   * those, beside whatever came meanwhile, makes of two commits one, which costs as much.
+   */
+  const commitNext = (isLateEnough = false) => {
+    const isDue = () =>
+      queued >= besideBytes
+        ? committing < commits
+        : committing === 0 && (queue.size >= expected || isLateEnough || closed !== undefined);
+    while (queue.size > 0 && isDue()) {
+      clearTimeout(gathering);
+      gathering = undefined;
       const group = takeGroup();
       committing += 1;
       void commit(group).then(() => {
         committing -= 1;
+        expected = group.length + queue.size;
         commitNext();
       });
     }
-    if (committing === 0 && queue.size === 0) closed?.resolve();
+    if (committing > 0) return;
+    if (queue.size > 0) gathering ??= setTimeout(commitNext, limits.gatherMs, true);
+    else closed?.resolve();
   };
 
   // What arrives in the same turn of the event loop goes into the same commit.
