@@ -10,6 +10,7 @@ import type { Log } from "../lib/log.ts";
 import type { HostPort } from "../lib/settings.ts";
 import type { Exchange } from "./http/exchange.ts";
 import { type Handler, makeExchanges } from "./http/exchanges.ts";
+import type { FastRoute } from "./http/fast-path.ts";
 import { makeStalls } from "./http/stalls.ts";
 import { makeVersions, SWEEP_MS } from "./http/versions.ts";
 
@@ -39,14 +40,15 @@ export async function listen(options: {
   tls: KeyPair | undefined;
   log: Log;
   handler: Handler;
+  fastRoute?: FastRoute;
   limits?: Partial<Limits>;
   clock?: Clock;
 }): Promise<Listener> {
-  const { at, log, handler, clock = systemClock } = options;
+  const { at, log, handler, fastRoute, clock = systemClock } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const connections = makeConnections(limits, clock);
   const exchanges = makeExchanges({ limits, handler, log, clock });
-  const versions = makeVersions({ limits, exchanges, log, clock });
+  const versions = makeVersions({ limits, exchanges, fastRoute, log, clock });
   const stalls = makeStalls(limits);
   const tls =
     options.tls &&

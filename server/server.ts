@@ -20,13 +20,13 @@ import { makeServerPolicy } from "./channels/egress.ts";
 import { chunkReader } from "./chunks/reader.ts";
 import { KEPT_LONGER_MS } from "./chunks/windows.ts";
 import { loadConsole, wantsPage } from "./console.ts";
-import { originKey } from "./context.ts";
+import { type Origin, originKey } from "./context.ts";
 import { connectDatabase, migrate } from "./db/database.ts";
 import { startEmbeddedDatabase } from "./db/embedded.ts";
 import { makeDispatch } from "./http/dispatch.ts";
 import { gzip } from "./http/gzip.ts";
-import { type Handler, listen } from "./http.ts";
-import { directRoute } from "./ingest/direct.ts";
+import { listen } from "./http.ts";
+import { directRoutes } from "./ingest/direct.ts";
 import { makeMetadataKeeper } from "./ingest/metadata.ts";
 import { makeIngest } from "./ingest/write.ts";
 import { confirmCallers } from "./interceptors/callers.ts";
@@ -214,7 +214,7 @@ export async function startServer(
     interceptors: [handleRequests(accounts), confirmCallers(gate), createValidateInterceptor()],
   });
   register(router, routes);
-  const direct = directRoute({
+  const direct = directRoutes({
     ingest,
     gate,
     accounts,
@@ -225,7 +225,7 @@ export async function startServer(
   const console = settings.console ? await loadConsole(log) : undefined;
   const dispatch = makeDispatch({
     handlers: router.handlers,
-    plain: [...makePlainRoutes({ readiness, metrics, gate, console }), direct],
+    plain: [...makePlainRoutes({ readiness, metrics, gate, console }), direct.plain],
     // Paths of the console mean something to its page only.
     elsewhere: (exchange) => {
       if (packages?.answer(exchange)) return true;
@@ -237,20 +237,30 @@ export async function startServer(
     mostBytes,
     log,
   });
-  const trusted = readNetworks(settings.trustedProxies);
-  const behindProxies: Handler = (exchange) => {
-    const forwarded = exchange.request.headers["x-forwarded-for"];
-    const address = clientAddress(exchange.origin.address, forwarded?.toString(), trusted);
-    exchange.origin = { ...exchange.origin, address };
-    dispatch(exchange);
-  };
+  const proxies = settings.trustedProxies.length > 0 && readNetworks(settings.trustedProxies);
+  /** The client's own origin, where proxies of ours stand in between. */
+  const behindProxies = (origin: Origin, forwardedFor: string | null | undefined): Origin =>
+    proxies
+      ? { ...origin, address: clientAddress(origin.address, forwardedFor ?? undefined, proxies) }
+      : origin;
 
   const listener = started.use(
     await listen({
       at: settings.listen,
       tls: certificates?.current,
       log,
-      handler: settings.trustedProxies.length > 0 ? behindProxies : dispatch,
+      handler(exchange) {
+        const { headers } = exchange.request;
+        exchange.origin = behindProxies(exchange.origin, headers["x-forwarded-for"]?.toString());
+        dispatch(exchange);
+      },
+      fastRoute: {
+        ...direct.fast,
+        respond({ origin, ...call }) {
+          const forwardedFor = call.headers.get("x-forwarded-for");
+          return direct.fast.respond({ ...call, origin: behindProxies(origin, forwardedFor) });
+        },
+      },
       limits: {
         connections: settings.maxConnections,
         connectionsPerAddress: settings.maxConnectionsPerAddress,

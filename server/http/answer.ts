@@ -1,6 +1,7 @@
 import type http from "node:http";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-connect";
+import { type ErrorBody, errorBody } from "../../lib/http/error-body.ts";
 import type { Exchange, Response } from "./exchange.ts";
 
 /** Answers with text, or with an object as JSON. An answer that was begun is broken off instead. */
@@ -26,6 +27,10 @@ export function answer(
   }
   response.end(bytes);
 }
+
+/** What is told of a failure of which the log has more, under the request's id. */
+export const troubleInside = (requestId: string): ErrorBody =>
+  errorBody(Code.Internal, `something went wrong inside; request id ${requestId}`);
 
 /** Answers a plain request with the error of a call. */
 export function answerError({ response }: Exchange, error: ConnectError): void {

@@ -3,6 +3,9 @@ import { isHttp2, type Request } from "./exchange.ts";
 /** No white space, nothing that would make a URL of it mean something else. */
 const SHAPE = /^[^\s/?#@\\]{1,255}$/;
 
+export const isAuthority = (value: string): boolean =>
+  SHAPE.test(value) && URL.canParse(`http://${value}`);
+
 /**
  * Whom a request is addressed to, as `host` or `host:port`. HTTP/1.0 need not say; everybody else
  * says so once, in a form that URLs know. The problem is a sentence for whoever sent it.
@@ -19,7 +22,7 @@ export function readAuthority(
     if (request.httpVersion === "1.0") return { value: "localhost" };
     return { problem: `the request has no ${name}: it names the server, such as "localhost:8443"` };
   }
-  if (!SHAPE.test(given) || !URL.canParse(`http://${given}`)) {
+  if (!isAuthority(given)) {
     const sent = JSON.stringify(given.slice(0, 255));
     return {
       problem: `${sent} is no ${name}: write a name and perhaps a port, such as "localhost:8443"`,

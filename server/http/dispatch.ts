@@ -8,7 +8,7 @@ import {
 } from "@connectrpc/connect-node";
 import { errorBody } from "../../lib/http/error-body.ts";
 import type { Log } from "../../lib/log.ts";
-import { answer } from "./answer.ts";
+import { answer, troubleInside } from "./answer.ts";
 import { readAuthority } from "./authority.ts";
 import { type Exchange, isGone, isHttp2, type Manner } from "./exchange.ts";
 import type { Handler } from "./exchanges.ts";
@@ -75,11 +75,7 @@ export function makeDispatch(parts: {
         return;
       }
       log.error({ requestId, err: error }, "a request could not be answered");
-      answer(
-        exchange.response,
-        500,
-        errorBody(Code.Internal, `something went wrong inside; request id ${requestId}`),
-      );
+      answer(exchange.response, 500, troubleInside(requestId));
     });
   };
 

@@ -6,7 +6,7 @@ import { errorBody } from "../../lib/http/error-body.ts";
 import type { Limits } from "../../lib/http/limits.ts";
 import { NO_TUNNEL } from "../../lib/http/refuse.ts";
 import type { Log } from "../../lib/log.ts";
-import { answer } from "./answer.ts";
+import { answer, troubleInside } from "./answer.ts";
 import { type Exchange, isHttp2, makeExchange, type Request, type Response } from "./exchange.ts";
 
 /** Answers a request, now or later; what it throws at once is logged and answered with 500. */
@@ -16,6 +16,8 @@ export type Handler = (exchange: Exchange) => void;
 export interface Exchanges {
   readonly running: ReadonlySet<Exchange>;
   begin(request: Request, response: Response, connection: Connection): void;
+  /** Something else that is waited for as a call is, until the answer is called. */
+  hold(): () => void;
   /** From now on each answer is the last on its connection. */
   endConnections(): void;
   /** Settles once none of those runs any more, or after so many milliseconds. */
@@ -30,6 +32,7 @@ export function makeExchanges(options: {
 }): Exchanges {
   const { limits, handler, log, clock } = options;
   const running = new Set<Exchange>();
+  let held = 0;
   let isLast = false;
   let onEnd = () => {};
 
@@ -55,9 +58,15 @@ export function makeExchanges(options: {
       } catch (error) {
         const { requestId } = origin;
         log.error({ requestId, err: error }, "a request could not be handled");
-        const words = `something went wrong inside; request id ${requestId}`;
-        answer(response, 500, errorBody(Code.Internal, words));
+        answer(response, 500, troubleInside(requestId));
       }
+    },
+    hold() {
+      held += 1;
+      return () => {
+        held -= 1;
+        onEnd();
+      };
     },
     endConnections() {
       isLast = true;
@@ -66,7 +75,7 @@ export function makeExchanges(options: {
     async settle(ms, counts) {
       const { promise, resolve } = Promise.withResolvers<void>();
       onEnd = () => {
-        if (![...running].some(counts)) resolve();
+        if (held === 0 && ![...running].some(counts)) resolve();
       };
       onEnd();
       const settled = new AbortController();

@@ -1,5 +1,5 @@
 import http from "node:http";
-import type { Duplex } from "node:stream";
+import type net from "node:net";
 import type { Clock } from "../../lib/clock.ts";
 import type { Connection } from "../../lib/http/connections.ts";
 import { makeHttp2Server } from "../../lib/http/http2-server.ts";
@@ -9,13 +9,14 @@ import { makeSessions } from "../../lib/http/sessions.ts";
 import type { Log } from "../../lib/log.ts";
 import { isHttp2, type Request, type Response } from "./exchange.ts";
 import type { Exchanges } from "./exchanges.ts";
+import { type FastRoute, makeFastPath } from "./fast-path.ts";
 
 export type Version = "HTTP/1" | "HTTP/2";
 
 /** Both versions of HTTP, on connections that somebody else accepts. */
 export interface Versions {
   /** Serves a connection of which nothing was read, whether TLS or not. */
-  serve(socket: Duplex, version: Version, connection: Connection): void;
+  serve(socket: net.Socket, version: Version, connection: Connection): void;
   /** To be called every SWEEP_MS. */
   sweep(): void;
   /** Closes connections as soon as nothing runs on them. */
@@ -29,10 +30,12 @@ export const SWEEP_MS = 1_000;
 export function makeVersions(options: {
   limits: Limits;
   exchanges: Exchanges;
+  /** What need not go by Node's HTTP. */
+  fastRoute: FastRoute | undefined;
   log: Log;
   clock: Clock;
 }): Versions {
-  const { limits, exchanges, log, clock } = options;
+  const { limits, exchanges, fastRoute, log, clock } = options;
   const sessions = makeSessions(limits, clock);
   /** By the socket or the session that requests come by. */
   const connectionOf = new WeakMap<object, Connection>();
@@ -54,6 +57,13 @@ export function makeVersions(options: {
   }
   http2Server.on("connect", onRequest);
 
+  const serveHttp1 = (socket: net.Socket, connection: Connection) => {
+    connectionOf.set(socket, connection);
+    http1.emit("connection", socket);
+  };
+  const fastPath =
+    fastRoute && makeFastPath({ route: fastRoute, limits, exchanges, log, onOther: serveHttp1 });
+
   /** Whose session is being made, at once and in the same breath. */
   let arriving: Connection | undefined;
   http2Server.on("session", (session) => {
@@ -67,8 +77,8 @@ export function makeVersions(options: {
       if (isWinding) {
         socket.destroy();
       } else if (version === "HTTP/1") {
-        connectionOf.set(socket, connection);
-        http1.emit("connection", socket);
+        if (fastPath) fastPath.serve(socket, connection);
+        else serveHttp1(socket, connection);
       } else {
         arriving = connection;
         http2Server.emit("connection", socket);
@@ -82,6 +92,7 @@ export function makeVersions(options: {
     wind() {
       isWinding = true;
       exchanges.endConnections();
+      fastPath?.wind();
       http1.closeIdleConnections();
       sessions.close();
     },

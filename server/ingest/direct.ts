@@ -19,6 +19,7 @@ import type { Gate } from "../access/gate.ts";
 import { type CallContext, callerOf, originKey } from "../context.ts";
 import type { PlainRoute } from "../http/dispatch.ts";
 import { type Exchange, isGone } from "../http/exchange.ts";
+import type { FastAnswer, FastCall, FastRoute } from "../http/fast-path.ts";
 import { gzip } from "../http/gzip.ts";
 import { headersOf } from "../http/headers.ts";
 import type { Accounts } from "../interceptors/requests.ts";
@@ -28,14 +29,16 @@ import { senderOf } from "./sender.ts";
 import type { Ingest } from "./write.ts";
 
 const method = MetricsService.method.writeMetrics;
+const PATH = `/${method.parent.typeName}/${method.name}`;
 /** Answers below are not worth compressing; as in the general stack. */
 const LEAST_COMPRESSED_BYTES = 1024;
 
 /**
  * WriteMetrics in the binary form of the Connect protocol, past the general stack, which would make
- * an object of each point. Clients cannot tell the two apart, but by the time that it takes.
+ * an object of each point: for requests that Node's HTTP has read, and for those that it need not
+ * read. Clients cannot tell any of these apart, but by the time that it takes.
  */
-export function directRoute(parts: {
+export function directRoutes(parts: {
   ingest: Ingest;
   gate: Gate;
   accounts: Accounts;
@@ -44,7 +47,7 @@ export function directRoute(parts: {
   longestCallMs: number;
   /** Aborted, with what clients are told, when running calls have to end. */
   ending: AbortSignal;
-}): PlainRoute {
+}): { plain: PlainRoute; fast: FastRoute } {
   const { ingest, gate, accounts, mostBytes, longestCallMs, ending } = parts;
 
   const running = new Set<AbortController>();
@@ -52,21 +55,20 @@ export function directRoute(parts: {
     for (const controller of running) controller.abort(ending.reason);
   });
 
-  /** Aborted when the client has gone, its time is over, or the server stops. */
-  const watch = ({ response }: Exchange, timeoutMs: number | undefined): AbortSignal => {
-    const controller = new AbortController();
+  /** Ends a call when its time is over, or the server stops; to be disposed of when it has ended. */
+  const watch = (given: AbortController, timeoutMs: number | undefined): Disposable => {
     const expire = () =>
-      controller.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+      given.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
     if (timeoutMs === 0) expire();
-    if (ending.aborted) controller.abort(ending.reason);
+    if (ending.aborted) given.abort(ending.reason);
     const timer = timeoutMs ? setTimeout(expire, timeoutMs) : undefined;
-    running.add(controller);
-    response.once("close", () => {
-      clearTimeout(timer);
-      running.delete(controller);
-      if (!response.writableFinished) controller.abort();
-    });
-    return controller.signal;
+    running.add(given);
+    return {
+      [Symbol.dispose]() {
+        clearTimeout(timer);
+        running.delete(given);
+      },
+    };
   };
 
   const write = async (call: CallContext, body: Uint8Array): Promise<Uint8Array> => {
@@ -83,77 +85,80 @@ export function directRoute(parts: {
     }
   };
 
-  return {
-    path: `/${method.parent.typeName}/${method.name}`,
-    method: "POST",
-    contentType: contentTypeUnaryProto,
-    async handle(exchange) {
-      const requestHeader = headersOf(exchange.request);
-      const timeout = parseTimeout(requestHeader.get(headerTimeout), longestCallMs);
-      const compression = compressionNegotiate(
-        [gzip],
-        requestHeader.get(headerUnaryEncoding),
-        requestHeader.get(headerUnaryAcceptEncoding),
-        headerUnaryAcceptEncoding,
-      );
-      const signal = watch(exchange, timeout.timeoutMs);
-      const values = createContextValues().set(originKey, exchange.origin);
-      const call: CallContext = { method, requestHeader, values, signal };
+  const respond = async ({ headers, origin, given, body }: FastCall): Promise<FastAnswer> => {
+    const timeout = parseTimeout(headers.get(headerTimeout), longestCallMs);
+    const compression = compressionNegotiate(
+      [gzip],
+      headers.get(headerUnaryEncoding),
+      headers.get(headerUnaryAcceptEncoding),
+      headerUnaryAcceptEncoding,
+    );
+    using _ = watch(given, timeout.timeoutMs);
+    const values = createContextValues().set(originKey, origin);
+    const call: CallContext = { method, requestHeader: headers, values, signal: given.signal };
 
-      const receive = async () => {
-        await gate.admitCall(call);
-        if (compression.error) throw compression.error;
-        if (timeout.error) throw timeout.error;
-        const sent = await exchange.whole(mostBytes);
-        return compression.request ? compression.request.decompress(sent, mostBytes) : sent;
-      };
-      let answer: Answer;
-      try {
-        const body = await accounts.keepRefusal(call, receive);
-        const bytes = await accounts.keep(call, () => write(call, body));
-        answer = { status: 200, contentType: contentTypeUnaryProto, bytes };
-      } catch (error) {
-        if (!(error instanceof ConnectError)) throw error;
-        answer = answerOfError(error);
-      }
-      await send(exchange, answer, compression.response);
+    const receive = async () => {
+      await gate.admitCall(call);
+      if (compression.error) throw compression.error;
+      if (timeout.error) throw timeout.error;
+      const sent = await body(mostBytes);
+      return compression.request ? compression.request.decompress(sent, mostBytes) : sent;
+    };
+    let answer: FastAnswer;
+    try {
+      const received = await accounts.keepRefusal(call, receive);
+      const bytes = await accounts.keep(call, () => write(call, received));
+      answer = { status: 200, contentType: contentTypeUnaryProto, bytes, more: [] };
+    } catch (error) {
+      if (!(error instanceof ConnectError)) throw error;
+      answer = answerOfError(error);
+    }
+    return compression.response ? compress(answer, compression.response) : answer;
+  };
+
+  return {
+    plain: {
+      path: PATH,
+      method: "POST",
+      contentType: contentTypeUnaryProto,
+      async handle(exchange) {
+        const { request, response, origin, whole: body } = exchange;
+        const given = new AbortController();
+        response.once("close", () => {
+          if (!response.writableFinished) given.abort();
+        });
+        send(exchange, await respond({ headers: headersOf(request), origin, given, body }));
+      },
     },
+    fast: { path: PATH, contentType: contentTypeUnaryProto, respond },
   };
 }
 
-interface Answer {
-  status: number;
-  contentType: string;
-  bytes: Uint8Array;
-  more?: Headers;
-}
-
-function answerOfError(error: ConnectError): Answer {
+function answerOfError(error: ConnectError): FastAnswer {
   const more = new Headers();
   mergeNonProtocolHeaders(more, error.metadata);
   return {
     status: codeToHttpStatus(error.code),
     contentType: contentTypeUnaryJson,
     bytes: errorToJsonBytes(error, undefined),
-    more,
+    more: [...more],
   };
 }
 
-async function send(
-  exchange: Exchange,
-  { status, contentType, bytes, more }: Answer,
-  compression: Compression | null,
-): Promise<void> {
-  const isLong = bytes.length >= LEAST_COMPRESSED_BYTES;
-  const body = isLong && compression ? await compression.compress(bytes) : bytes;
+async function compress(answer: FastAnswer, { compress, name }: Compression): Promise<FastAnswer> {
+  const { bytes, more } = answer;
+  if (bytes.length < LEAST_COMPRESSED_BYTES) return answer;
+  return { ...answer, bytes: await compress(bytes), more: [["content-encoding", name], ...more] };
+}
+
+function send(exchange: Exchange, { status, contentType, bytes, more }: FastAnswer): void {
   if (isGone(exchange)) return;
   const { response } = exchange;
   response.statusCode = status;
   response.setHeader("content-type", contentType);
-  response.setHeader("content-length", body.length);
-  if (body !== bytes && compression) response.setHeader("content-encoding", compression.name);
-  for (const [name, value] of more ?? []) response.setHeader(name, value);
+  response.setHeader("content-length", bytes.length);
+  for (const [name, value] of more) response.setHeader(name, value);
   // A short text leaves in one piece with its headers; bytes would take a write of their own.
-  if (isLong) response.end(body);
-  else response.end(Buffer.from(body).toString("latin1"), "latin1");
+  if (bytes.length >= LEAST_COMPRESSED_BYTES) response.end(bytes);
+  else response.end(Buffer.from(bytes).toString("latin1"), "latin1");
 }

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import https from "node:https";
 import { text } from "node:stream/consumers";
 import test from "ava";
@@ -37,22 +38,28 @@ test("a network that is none is refused when the settings are read", (t) => {
   }
 });
 
-/** Completes nothing: a wrong sign-in leaves a line with the address in the audit log. */
-async function signInWrongly(server: TestServer, email: string, forwardedFor: string) {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const request = https.request(
-    `${server.url}/lumetry.v1.SessionService/CreateSession`,
-    {
-      method: "POST",
-      ca: server.ca,
-      headers: { "content-type": "application/json", "x-forwarded-for": forwardedFor },
-    },
-    (response) => text(response).then(resolve, reject),
-  );
-  request.on("error", reject);
-  request.end(JSON.stringify({ email, password: "certainly wrong" }));
-  return promise;
+/** Posts something, as a proxy would for somebody; answers with the status. */
+async function post(
+  server: TestServer,
+  path: string,
+  headers: { "content-type": string; "x-forwarded-for": string },
+  body = "",
+): Promise<number | undefined> {
+  const request = https.request(server.url + path, { method: "POST", ca: server.ca, headers });
+  request.end(body);
+  const [response] = await once(request, "response");
+  await text(response);
+  return response.statusCode;
 }
+
+/** Completes nothing: a wrong sign-in leaves a line with the address in the audit log. */
+const signInWrongly = (server: TestServer, email: string, forwardedFor: string) =>
+  post(
+    server,
+    "/lumetry.v1.SessionService/CreateSession",
+    { "content-type": "application/json", "x-forwarded-for": forwardedFor },
+    JSON.stringify({ email, password: "certainly wrong" }),
+  );
 
 test("clients behind a trusted proxy are told apart, and nobody else can pretend to be behind one", async (t) => {
   for (const [trustedProxies, expected] of [
@@ -65,4 +72,22 @@ test("clients behind a trusted proxy are told apart, and nobody else can pretend
     const { auditEvents } = await server.client(AuditService, owner.token).listAuditEvents({});
     t.is(auditEvents[0]?.address, expected);
   }
+});
+
+test("so are strangers who write points: only the busy one is told to wait", async (t) => {
+  await using server = await startTestServer({
+    trustedProxies: ["127.0.0.0/8"],
+    anonymousCallsPerSecond: 0.34,
+  });
+  const write = (forwardedFor: string) =>
+    post(server, "/lumetry.ingest.v1.MetricsService/WriteMetrics", {
+      "content-type": "application/proto",
+      "x-forwarded-for": forwardedFor,
+    });
+  let status = await write("198.51.100.77");
+  for (let calls = 1; status === 401 && calls < 50; calls += 1) {
+    status = await write("198.51.100.77");
+  }
+  t.is(status, 429);
+  t.is(await write("203.0.113.1"), 401);
 });

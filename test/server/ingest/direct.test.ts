@@ -98,8 +98,8 @@ async function onSession(
   };
 }
 
-async function overHttp1(headers: Headers, body: Uint8Array): Promise<Answer> {
-  const request = https.request(server.url + PATH, { method: "POST", agent, headers });
+async function overHttp1(headers: Headers, body: Uint8Array, by = agent): Promise<Answer> {
+  const request = https.request(server.url + PATH, { method: "POST", agent: by, headers });
   request.on("error", () => {}); // the server may say no, and close, before it has read all
   request.end(body);
   const [response] = await once(request, "response");
@@ -111,7 +111,21 @@ async function overHttp1(headers: Headers, body: Uint8Array): Promise<Answer> {
   };
 }
 
-const VERSIONS = { "HTTP/1.1": overHttp1, "HTTP/2": overHttp2 };
+/** A small one comes in one piece, and before any other: Node's HTTP need not read it. */
+async function onOwnConnection(headers: Headers, body: Uint8Array): Promise<Answer> {
+  const own = new https.Agent({ keepAlive: true, ca: server.ca });
+  try {
+    return await overHttp1(headers, body, own);
+  } finally {
+    own.destroy();
+  }
+}
+
+const VERSIONS = {
+  "HTTP/1.1 on a new connection": onOwnConnection,
+  "HTTP/1.1": overHttp1,
+  "HTTP/2": overHttp2,
+};
 
 const encode = (request: MessageInitShape<typeof WriteMetricsRequestSchema>) =>
   Buffer.from(toBinary(WriteMetricsRequestSchema, create(WriteMetricsRequestSchema, request)));
@@ -152,8 +166,8 @@ async function sendAlike(
     t.deepEqual(direct, general, version);
     if (direct) answers.push(direct);
   }
-  const [one, two] = answers;
-  t.deepEqual([one?.status, one?.body], [two?.status, two?.body]);
+  const [one, ...others] = answers;
+  for (const { status, body } of others) t.deepEqual([status, body], [one?.status, one?.body]);
   return one as Answer;
 }
 

@@ -1,0 +1,318 @@
+import test from "ava";
+import fc from "fast-check";
+import type { Limits } from "../../../lib/http/limits.ts";
+import { silentLog } from "../../../lib/log.ts";
+import { answer } from "../../../server/http/answer.ts";
+import type { Request } from "../../../server/http/exchange.ts";
+import type { FastAnswer, FastCall, FastRoute } from "../../../server/http/fast-path.ts";
+import { headersOf } from "../../../server/http/headers.ts";
+import { type Handler, listen } from "../../../server/http.ts";
+import { connectRaw } from "../../support/raw.ts";
+
+const PATH = "/points";
+const TYPE = "application/proto";
+const SHOWN = ["host", "content-type", "content-length", "authorization", "x-a", "Connect-Timeout"];
+
+/** Says what it was sent. */
+async function echo({ headers, body }: Pick<FastCall, "headers" | "body">): Promise<FastAnswer> {
+  const shown = SHOWN.map((name) => [name, headers.has(name), headers.get(name)]);
+  const sent = Buffer.from(await body(1 << 20)).toString("base64");
+  const bytes = Buffer.from(JSON.stringify({ shown, sent }));
+  return { status: 200, contentType: "application/json", bytes, more: [["x-more", "yes"]] };
+}
+
+const isFast = ({ method, url, headers }: Request) =>
+  method === "POST" && url === PATH && headers["content-type"] === TYPE;
+
+/** The same by Node's HTTP alone. */
+const handler: Handler = ({ request, response, whole }) => {
+  if (!isFast(request)) return answer(response, 404, `not ${request.method} ${request.url}`);
+  echo({ headers: headersOf(request), body: whole }).then(
+    ({ status, contentType, bytes, more }) => {
+      response.statusCode = status;
+      response.setHeader("content-type", contentType);
+      response.setHeader("content-length", bytes.length);
+      for (const [name, value] of more) response.setHeader(name, value);
+      response.end(Buffer.from(bytes));
+    },
+    (error: Error) => answer(response, 504, error.message),
+  );
+};
+
+const start = (fastRoute: Partial<FastRoute> | undefined, limits: Partial<Limits> = {}) =>
+  listen({
+    at: { host: "127.0.0.1", port: 0 },
+    tls: undefined,
+    log: silentLog,
+    handler,
+    ...(fastRoute && {
+      fastRoute: { path: PATH, contentType: TYPE, respond: echo, ...fastRoute },
+    }),
+    limits,
+  });
+
+const post = (body: string, ...fields: string[]) =>
+  [
+    `POST ${PATH} HTTP/1.1`,
+    "Host: here:1",
+    `Content-Type: ${TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...fields,
+    "",
+    body,
+  ].join("\r\n");
+const END = "GET /end HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+
+/** What comes back for some pieces, written one after the other, but for what differs each time. */
+async function exchange(port: number, pieces: readonly (string | Buffer)[]): Promise<string> {
+  using connection = await connectRaw(port);
+  for (const piece of pieces) {
+    if (connection.isClosed) break;
+    connection.write(typeof piece === "string" ? Buffer.from(piece, "latin1") : piece);
+    await new Promise((resolve) => setTimeout(resolve, 2)); // so that it comes by itself
+  }
+  const received = await connection.closed();
+  return received.replaceAll(/^(x-request-id|date): .*\r\n/gim, "");
+}
+
+const countOf = (answered: string) => answered.split("HTTP/1.1 200 OK").length - 1;
+
+test("requests of the route are answered without Node's HTTP, many on one connection", async (t) => {
+  let fast = 0;
+  await using listener = await start({
+    respond(call) {
+      fast += 1;
+      return echo(call);
+    },
+  });
+  const sent = [post("a"), post("b", "X-A: 1"), post("", "Connection: keep-alive"), post("c")];
+  t.is(countOf(await exchange(listener.port, [...sent, END])), 4);
+  t.is(fast, 4);
+  t.is(countOf(await exchange(listener.port, [sent.join("") + END])), 4);
+  t.is(fast, 8);
+});
+
+test("what is not of the route goes to Node's HTTP, and so does all that follows it", async (t) => {
+  let fast = 0;
+  await using listener = await start({
+    respond(call) {
+      fast += 1;
+      return echo(call);
+    },
+  });
+  const other = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+  const answered = await exchange(listener.port, [post("a"), other + post("b"), post("c"), END]);
+  t.is(countOf(answered), 3);
+  t.regex(answered, /"sent":"YQ==".*not GET \/.*"sent":"Yg==".*"sent":"Yw==".*not GET \/end/s);
+  t.is(fast, 1);
+});
+
+/** Requests as anybody might write them, mostly of the route. */
+const someRequest = fc
+  .record({
+    line: fc.oneof(
+      { weight: 25, arbitrary: fc.constant(`POST ${PATH} HTTP/1.1`) },
+      fc.constantFrom(
+        `POST ${PATH} HTTP/1.0`,
+        `POST ${PATH}?a=1 HTTP/1.1`,
+        `post ${PATH} HTTP/1.1`,
+        `POST http://here${PATH} HTTP/1.1`,
+        `POST  ${PATH} HTTP/1.1`,
+        `GET ${PATH} HTTP/1.1`,
+        `\r\nPOST ${PATH} HTTP/1.1`,
+        "OPTIONS * HTTP/1.1",
+        "nonsense",
+      ),
+    ),
+    host: fc.oneof(
+      { weight: 25, arbitrary: fc.constant("Host: here:1") },
+      fc.constantFrom("host:here", "Host:", "Host: a b", "Host: [", "X-Y: 1", "Host: ü"),
+    ),
+    type: fc.oneof(
+      { weight: 25, arbitrary: fc.constant(`Content-Type: ${TYPE}`) },
+      fc.constantFrom(`content-type:${TYPE}  `, "Content-Type: text/plain", "X-Z: z"),
+    ),
+    body: fc.string({ maxLength: 40 }).map((text) => Buffer.from(text).toString("latin1")),
+    length: fc.oneof(
+      { weight: 25, arbitrary: fc.constant("right" as const) },
+      fc.constantFrom("none", "twice", "chunked", "both", "zeros", "plus", "longer", "huge"),
+    ),
+    more: fc.array(
+      fc.constantFrom(
+        "X-A: 1",
+        "x-a:2",
+        "X-A: \t a\tb ",
+        "X-A: ü",
+        "Authorization: Bearer x",
+        "Connection: keep-alive",
+        "Connection: close",
+        "Connection: Keep-Alive, X-A",
+        "Expect: 100-continue",
+        "Expect: more",
+        "Upgrade: h2c",
+        "TE: trailers",
+        "Connect-Timeout: 5",
+        "X_B: 1",
+        "X-A : 1",
+        " folded",
+        "no colon",
+        "X-Long: ".padEnd(5_000, "x"),
+      ),
+      { maxLength: 2 },
+    ),
+    lineEnd: fc.oneof({ weight: 20, arbitrary: fc.constant("\r\n") }, fc.constant("\n")),
+  })
+  .map(({ line, host, type, body, length, more, lineEnd }) => {
+    const size = body.length;
+    const lengths = {
+      right: [`Content-Length: ${size}`],
+      none: [],
+      twice: [`Content-Length: ${size}`, `Content-Length: ${size}`],
+      chunked: ["Transfer-Encoding: chunked"],
+      both: ["Transfer-Encoding: chunked", `Content-Length: ${size}`],
+      zeros: [`Content-Length: 000${size}`],
+      plus: [`Content-Length: +${size}`],
+      longer: [`Content-Length: ${size + 30}`],
+      huge: ["Content-Length: 99999999999999999999"],
+    }[length];
+    const head = [line, host, type, ...lengths, ...more, "", ""].join(lineEnd);
+    const isChunked = length === "chunked" || length === "both";
+    return head + (isChunked ? `${size.toString(16)}\r\n${body}\r\n0\r\n\r\n` : body);
+  });
+
+test("whatever is sent, in whatever pieces, clients see what Node's HTTP alone would do", async (t) => {
+  const limits = { headersMs: 1_000, bodyMs: 200, lingerMs: 100, idleMs: 1_000 };
+  let fast = 0;
+  let all = 0;
+  await using both = await start(
+    {
+      respond(call) {
+        fast += 1;
+        return echo(call);
+      },
+    },
+    limits,
+  );
+  await using plain = await start(undefined, limits);
+  const sent = fc.tuple(
+    fc.array(someRequest, { minLength: 1, maxLength: 4 }),
+    fc.array(fc.nat(400), { maxLength: 3 }),
+    fc.option(fc.tuple(fc.nat(400), fc.nat(255)), { freq: 4 }),
+  );
+  const samples = fc.sample(sent, 600);
+  const check = async ([[first = "", ...others], cuts, damage]: (typeof samples)[number]) => {
+    // Where requests are queued, Node writes its 100 amid the answer.
+    const rest = others.map((request) => request.replace("Expect: 100-continue", "X-B: 2"));
+    const bytes = Buffer.from([first, ...rest, END].join(""), "latin1");
+    if (damage) bytes[damage[0] % bytes.length] = damage[1];
+    const ends = [...new Set(cuts)].sort((a, b) => a - b).filter((cut) => cut < bytes.length);
+    const pieces = [0, ...ends].map((from, at) => bytes.subarray(from, ends[at]));
+    const [answered, expected] = await Promise.all([
+      exchange(both.port, pieces),
+      exchange(plain.port, pieces),
+    ]);
+    all += 1;
+    if (answered !== expected) t.log(JSON.stringify(bytes.toString("latin1")), ends);
+    t.is(answered, expected);
+  };
+  // Side by side: some of them wait for a timeout.
+  const workers = Array.from({ length: 20 }, async () => {
+    for (let next = samples.pop(); next; next = samples.pop()) await check(next);
+  });
+  await Promise.all(workers);
+  t.log(`${fast} requests of ${all} connections were answered by the fast path`);
+  t.true(fast > 100);
+});
+
+test("a call that runs when the server stops is finished, and the last on its connection", async (t) => {
+  const running = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const listener = await start({
+    async respond(call) {
+      running.resolve();
+      await go.promise;
+      return echo(call);
+    },
+  });
+  using connection = await connectRaw(listener.port);
+  using idle = await connectRaw(listener.port);
+  idle.write(post("part").slice(0, -2));
+  connection.write(post("a"));
+  await running.promise;
+  const drained = listener.drain(60_000);
+  go.resolve();
+  await drained;
+  t.regex(await connection.closed(), /200 OK.*connection: close.*"sent":"YQ=="/s);
+  await listener[Symbol.asyncDispose]();
+  t.is(await idle.closed(), "");
+});
+
+test("a call whose client goes away is told so", async (t) => {
+  const given = Promise.withResolvers<AbortController>();
+  await using listener = await start({
+    respond(call) {
+      given.resolve(call.given);
+      return new Promise((_, reject) => {
+        call.given.signal.addEventListener("abort", () => reject(new Error("gone")));
+      });
+    },
+  });
+  using connection = await connectRaw(listener.port);
+  connection.write(post("a"));
+  const { signal } = await given.promise;
+  t.false(signal.aborted);
+  const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
+  connection.socket.destroy();
+  await aborted;
+  t.pass();
+});
+
+test("what fails inside is answered with the request's id, and the connection goes on", async (t) => {
+  await using listener = await start({
+    async respond(call) {
+      if ((await call.body(10))[0] === 120) throw new Error("secret");
+      return echo(call);
+    },
+  });
+  const answered = await exchange(listener.port, [post("x"), post("a"), END]);
+  t.regex(
+    answered,
+    /^HTTP\/1.1 500 Internal Server Error.*something went wrong inside; request id/s,
+  );
+  t.notRegex(answered, /secret/);
+  t.is(countOf(answered), 1);
+});
+
+test("a client that takes nothing of its answers is read no further, and cut off", async (t) => {
+  let calls = 0;
+  await using listener = await start(
+    {
+      async respond() {
+        calls += 1;
+        const bytes = Buffer.alloc(60_000, "x");
+        return { status: 200, contentType: "text/plain", bytes, more: [] };
+      },
+    },
+    { stallMs: 500 },
+  );
+  using connection = await connectRaw(listener.port);
+  connection.socket.pause();
+  const many = 2_000;
+  connection.write(post("a").repeat(many));
+  const cutOff = new Promise((resolve) => {
+    const look = setInterval(() => {
+      if (listener.connections.open > 0) return;
+      clearInterval(look);
+      resolve(undefined);
+    }, 20);
+  });
+  await cutOff;
+  t.true(calls > 0 && calls < many, `${calls}`);
+});
+
+test("a connection without requests is closed in the end", async (t) => {
+  await using listener = await start({}, { idleMs: 300 });
+  using connection = await connectRaw(listener.port);
+  connection.write(post("a"));
+  t.regex(await connection.closed(), /200 OK/);
+});
