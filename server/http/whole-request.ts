@@ -17,8 +17,11 @@ const HEAD_END = Buffer.from("\r\n\r\n");
 /** Fields on a line each, in ASCII; a name of these letters, so that its value is what follows. */
 const FIELDS = /^(?:[A-Za-z0-9-]+:[ -~]*(?:\r\n|$))+$/;
 const LENGTH = /^\d{1,5}$/;
+const CHUNK_LENGTH = /^[\da-f]{1,5}$/i;
+const LONGEST_CHUNK_LINE = 8;
+const CRLF = Buffer.from("\r\n");
 /** What changes how the rest is to be read, or the answer to be given. */
-const SPECIAL = ["transfer-encoding", "connection", "upgrade", "expect", "te", "trailer"];
+const SPECIAL = ["connection", "upgrade", "expect", "te", "trailer"];
 
 /** Reads requests that begin with one line and have one content type. */
 export interface WholeRequests {
@@ -51,16 +54,54 @@ export function makeWholeRequests(line: string, contentType: string): WholeReque
       if (!fields || SPECIAL.some((name) => fields.has(name) && !isOrdinary(name, fields))) {
         return "other";
       }
-      const length = fields.get("content-length") ?? "";
-      if (fields.get("content-type") !== contentType || !LENGTH.test(length)) return "other";
-      if (Number(length) > MOST_BODY_BYTES || !isHost(fields.get("host") ?? "")) return "other";
-      const from = headEnd + HEAD_END.length;
-      const end = from + Number(length);
-      if (end > bytes.length) return "part";
-      return { headers: headersOf(fields), body: bytes.subarray(from, end), end };
+      if (fields.get("content-type") !== contentType || !isHost(fields.get("host") ?? "")) {
+        return "other";
+      }
+      const body = readBody(bytes, headEnd + HEAD_END.length, fields);
+      return typeof body === "string" ? body : { ...body, headers: headersOf(fields) };
     },
   };
 }
+
+type Body = Pick<WholeRequest, "body" | "end"> | "part" | "other";
+
+function readBody(bytes: Buffer, from: number, fields: ReadonlyMap<string, string>): Body {
+  const encoding = fields.get("transfer-encoding");
+  const length = fields.get("content-length");
+  if (encoding !== undefined) {
+    const isPlain = encoding.toLowerCase() === "chunked" && length === undefined;
+    return isPlain ? readChunks(bytes, from) : "other";
+  }
+  if (length === undefined || !LENGTH.test(length)) return "other";
+  const end = from + Number(length);
+  if (end - from > MOST_BODY_BYTES) return "other";
+  return end > bytes.length ? "part" : { body: bytes.subarray(from, end), end };
+}
+
+/** A body in chunks without extensions, and without trailers. */
+function readChunks(bytes: Buffer, from: number): Body {
+  const chunks: Buffer[] = [];
+  let read = 0;
+  for (let at = from; ; ) {
+    const lineEnd = bytes.indexOf(CRLF, at);
+    if (lineEnd < 0) return bytes.length - at < LONGEST_CHUNK_LINE ? "part" : "other";
+    const size = bytes.toString("latin1", at, lineEnd);
+    if (!CHUNK_LENGTH.test(size)) return "other";
+    const start = lineEnd + CRLF.length;
+    const end = start + Number.parseInt(size, 16);
+    const next = end + CRLF.length;
+    read += end - start;
+    if (read > MOST_BODY_BYTES) return "other";
+    if (next > bytes.length) return "part";
+    if (CRLF.compare(bytes, end, next) !== 0) return "other";
+    if (end === start) return { body: joined(chunks), end: next };
+    chunks.push(bytes.subarray(start, end));
+    at = next;
+  }
+}
+
+const joined = ([first, ...others]: readonly Buffer[]): Buffer =>
+  first && others.length === 0 ? first : Buffer.concat(first ? [first, ...others] : []);
 
 const isOrdinary = (name: string, fields: ReadonlyMap<string, string>) =>
   name === "connection" && fields.get(name)?.toLowerCase() === "keep-alive";

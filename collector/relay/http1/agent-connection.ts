@@ -180,7 +180,7 @@ export class AgentConnection implements Reader, Answering {
     }
     const now = clock.monotonic();
     const call: Call = {
-      asking: server.ask(this),
+      asking: server.ask(this, target),
       leave: admission.leave,
       isChunked: encoding !== undefined,
       answersInChunks: false,

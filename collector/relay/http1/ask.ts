@@ -5,14 +5,16 @@ import type { ServerConnection } from "./server-connection.ts";
 /** One call, which may wait for a connection. */
 export class Ask implements Asking {
   readonly answering: Answering;
+  readonly isWrite: boolean;
   #onAbandon: () => void;
   #connection: ServerConnection | undefined;
   #pieces = new Pieces();
   /** The whole request was added. */
   isComplete = false;
 
-  constructor(answering: Answering, onAbandon: () => void) {
+  constructor(answering: Answering, isWrite: boolean, onAbandon: () => void) {
     this.answering = answering;
+    this.isWrite = isWrite;
     this.#onAbandon = onAbandon;
   }
 

@@ -43,6 +43,7 @@ export class ServerConnection {
   /** Why nothing more of this connection is believed. */
   #fault: string | undefined;
   idleSince = 0;
+  hasCarriedOnlyWrites = true;
 
   constructor(pool: Pool) {
     this.#pool = pool;
@@ -105,6 +106,7 @@ export class ServerConnection {
 
   begin(ask: Ask): void {
     this.#ask = ask;
+    this.hasCarriedOnlyWrites &&= ask.isWrite;
     this.#trailers = undefined;
     this.#status = 0;
   }

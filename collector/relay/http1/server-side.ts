@@ -1,3 +1,4 @@
+import { MetricsService } from "../../../gen/lumetry/ingest/v1/metrics_service_pb.js";
 import type { Clock } from "../../../lib/clock.ts";
 import type { RelayLimits } from "../limits.ts";
 import type { Upstream } from "../upstream.ts";
@@ -8,7 +9,8 @@ import { type Pool, ServerConnection } from "./server-connection.ts";
 /** Connections of HTTP/1.1 to the server, each used for one call at a time. */
 export interface Http1ServerSide {
   readonly upstream: Upstream;
-  ask(answering: Answering): Asking;
+  /** `target` is what is asked for, as the request's first line says it. */
+  ask(answering: Answering, target: string): Asking;
   sweep(): void;
   close(): void;
 }
@@ -18,6 +20,12 @@ export interface Http1ServerSide {
  * sooner by one that comes free than by a handshake of their own, and each connection costs memory.
  */
 const MOST_OPENING = 8;
+
+/**
+ * The server answers writes of points sooner on a connection that has carried nothing else. Agents
+ * mix their calls; here they are kept apart where there are connections enough.
+ */
+const WRITES = `/${MetricsService.typeName}/${MetricsService.method.writeMetrics.name}`;
 
 export function makeHttp1ServerSide(options: {
   upstream: Upstream;
@@ -42,6 +50,10 @@ export function makeHttp1ServerSide(options: {
     return true;
   };
   const mayConnect = () => opening.size < MOST_OPENING && open.size < limits.upstreamConnections;
+  const take = (hasCarriedOnlyWrites: boolean) => {
+    const at = idle.findLastIndex((one) => one.hasCarriedOnlyWrites === hasCarriedOnlyWrites);
+    return at < 0 ? undefined : idle.splice(at, 1)[0];
+  };
   const connect = () => {
     const connection = new ServerConnection(pool);
     open.add(connection);
@@ -80,11 +92,11 @@ export function makeHttp1ServerSide(options: {
 
   return {
     upstream: options.upstream,
-    ask(answering) {
-      const ask = new Ask(answering, () => waiting.delete(ask));
-      const connection = idle.pop();
+    ask(answering, target) {
+      const isWrite = target === WRITES;
+      const ask = new Ask(answering, isWrite, () => waiting.delete(ask));
+      const connection = take(isWrite) ?? (mayConnect() ? connect() : idle.pop());
       if (connection) ask.take(connection);
-      else if (mayConnect()) ask.take(connect());
       else waiting.add(ask);
       return ask;
     },

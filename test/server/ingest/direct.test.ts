@@ -37,6 +37,7 @@ let server: TestServer;
 let owner: Owner;
 let session: http2.ClientHttp2Session;
 let agent: https.Agent;
+let apart: https.Agent;
 
 test.before(async () => {
   server = await startTestServer({ seriesLimit: 1_000 });
@@ -44,10 +45,12 @@ test.before(async () => {
   session = http2.connect(server.url, { ca: server.ca });
   session.on("error", () => {}); // its streams tell
   agent = new https.Agent({ keepAlive: true, ca: server.ca });
+  apart = new https.Agent({ keepAlive: true, ca: server.ca });
 });
 test.after.always(async () => {
   session?.destroy();
   agent?.destroy();
+  apart?.destroy();
   await server?.[Symbol.asyncDispose]();
 });
 
@@ -67,11 +70,11 @@ const shownHeaders = (headers: object) =>
       .sort(),
   );
 
-/** What is sent on after a refusal would count against everybody else on the session. */
-const OWN_SESSION_BYTES = 1 << 20;
+/** What is sent on after a refusal would count against everybody else on the session or connection. */
+const ALONE_BYTES = 1 << 20;
 
 async function overHttp2(headers: Headers, body: Uint8Array): Promise<Answer> {
-  if (body.length < OWN_SESSION_BYTES) return onSession(session, headers, body);
+  if (body.length < ALONE_BYTES) return onSession(session, headers, body);
   const own = http2.connect(server.url, { ca: server.ca });
   own.on("error", () => {});
   try {
@@ -99,7 +102,13 @@ async function onSession(
 }
 
 async function overHttp1(headers: Headers, body: Uint8Array, by = agent): Promise<Answer> {
-  const request = https.request(server.url + PATH, { method: "POST", agent: by, headers });
+  const isAlone = body.length >= ALONE_BYTES;
+  const request = https.request(server.url + PATH, {
+    method: "POST",
+    agent: isAlone ? false : by,
+    ca: server.ca,
+    headers,
+  });
   request.on("error", () => {}); // the server may say no, and close, before it has read all
   request.end(body);
   const [response] = await once(request, "response");
@@ -111,18 +120,12 @@ async function overHttp1(headers: Headers, body: Uint8Array, by = agent): Promis
   };
 }
 
-/** A small one comes in one piece, and before any other: Node's HTTP need not read it. */
-async function onOwnConnection(headers: Headers, body: Uint8Array): Promise<Answer> {
-  const own = new https.Agent({ keepAlive: true, ca: server.ca });
-  try {
-    return await overHttp1(headers, body, own);
-  } finally {
-    own.destroy();
-  }
-}
+/** On connections that carry requests of the direct route only, Node's HTTP need not read the small ones. */
+const onConnectionsOfTheirOwn = (headers: Headers, body: Uint8Array) =>
+  overHttp1(headers, body, headers["content-type"] === ROUTES.direct ? apart : agent);
 
 const VERSIONS = {
-  "HTTP/1.1 on a new connection": onOwnConnection,
+  "HTTP/1.1 on connections of their own": onConnectionsOfTheirOwn,
   "HTTP/1.1": overHttp1,
   "HTTP/2": overHttp2,
 };
