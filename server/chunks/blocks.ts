@@ -1,7 +1,7 @@
 import { type Piece, packBlock } from "./block-format.ts";
 
 /** Points to a block, at most: enough to compress well, few enough to be unpacked for one series. */
-const BLOCK_POINTS = 32_768;
+export const BLOCK_POINTS = 32_768;
 
 /** A block with what it is found by. */
 export interface Block {
@@ -24,7 +24,7 @@ export interface Packer {
 export interface PackingOptions {
   /** A higher one takes longer and saves more. */
   level: number;
-  mostPoints?: number;
+  mostPoints?: number | undefined;
   /** Pieces that stay together are in one block, however many points that makes. */
   stayTogether?: (before: number, seriesId: number) => boolean;
 }
