@@ -155,7 +155,15 @@ export function* readBlock(body: Buffer, wants: (seriesId: number) => boolean): 
   const timePlanes = planesOf();
   const valuePlanes = planesOf();
   const needed = new Set<Entry>();
-  for (const entry of entries) if (wants(entry.seriesId)) needed.add(entry.timesOf);
+  let wanted = 0;
+  for (const entry of entries) {
+    if (!wants(entry.seriesId)) continue;
+    needed.add(entry.timesOf);
+    wanted += entry.count;
+  }
+  // One for all: an array for each of many short pieces would cost more than their points.
+  const all = new Float64Array(wanted);
+  let from = 0;
   for (const entry of entries) {
     if (entry.timesOf === entry) {
       const inPlanes = Math.max(0, entry.count - 2);
@@ -175,7 +183,8 @@ export function* readBlock(body: Buffer, wants: (seriesId: number) => boolean): 
       else valuePlanes.skip(Math.max(0, count - order), valuesKind % 16);
       continue;
     }
-    const values = new Float64Array(count);
+    const values = all.subarray(from, from + count);
+    from += count;
     if (valuesKind === FLOATS) valuePlanes.floats(count, values);
     else {
       values.set(entry.heads);

@@ -194,7 +194,7 @@ async function pack(
 ): Promise<{ blocks: store.NewBlock[]; lastSeen: Map<number, number> }> {
   const lastSeen = new Map<number, number>();
   const blocks: store.NewBlock[] = [];
-  const keep = async (made: Iterable<Block>) => {
+  const keep = async (made: readonly Block[]) => {
     for (const block of made) {
       blocks.push({ ...block, windowStart, bucket });
       // Calls are answered in between.
@@ -207,7 +207,8 @@ async function pack(
     for (const { startMs, piece: cut } of cutEvery(piece, sectionMs)) {
       const packer = packers.get(startMs) ?? makePacker(options);
       packers.set(startMs, packer);
-      await keep(packer.add(cut));
+      const full = packer.add(cut);
+      if (full.length > 0) await keep(full);
     }
   }
   for (const packer of packers.values()) await keep(packer.end());

@@ -123,16 +123,18 @@ export function makePlaneReader(squeezed: readonly Buffer[], most: number): Plan
           into[index] = (into[index] as number) + (bytes[at++] as number) * factor;
         }
       }
+      if (width === 0) return;
+      // Bitwise operators see 32 bits only.
       if (width <= 4) {
         for (let index = from; index < to; index += 1) {
           const zigzag = (into[index] as number) | 0;
           into[index] = (zigzag >>> 1) ^ -(zigzag & 1);
         }
-      } else {
-        for (let index = from; index < to; index += 1) {
-          const zigzag = into[index] as number;
-          into[index] = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
-        }
+        return;
+      }
+      for (let index = from; index < to; index += 1) {
+        const zigzag = into[index] as number;
+        into[index] = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
       }
     },
     floats(count, into) {
