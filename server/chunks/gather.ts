@@ -16,6 +16,8 @@ export interface GatherOptions {
   wants?: (seriesId: number) => boolean;
   /** Only points from one time on, up to but without another. */
   span?: { startMs: number; endMs: number };
+  /** Points that there is room for at once, if many are to come: to make room again and again costs more. */
+  room?: number;
   /** Asked about the batches of a sender: where to note what series they have points of, if at all. */
   noteOf?: (senderId: string) => Set<number> | undefined;
 }
@@ -25,7 +27,7 @@ const FIRST_ROOM = 1024;
 
 /** Puts points together by series. Costs the same whether few series have many points or many few. */
 export function gather(options: GatherOptions = {}): Gathering {
-  const { wants = () => true, span, noteOf } = options;
+  const { wants = () => true, span, room = FIRST_ROOM, noteOf } = options;
   let times = new Float64Array(0);
   let values = new Float64Array(0);
   /** Which series a point is of: its place in `ids`. */
@@ -40,7 +42,7 @@ export function gather(options: GatherOptions = {}): Gathering {
   let note: Set<number> | undefined;
 
   const grow = (least: number) => {
-    const length = Math.max(least, times.length * 2, FIRST_ROOM);
+    const length = Math.max(least, times.length * 2, room);
     const larger = new Float64Array(length);
     larger.set(times);
     times = larger;

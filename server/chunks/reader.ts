@@ -18,6 +18,9 @@ import { bucketOf, WINDOW_MS } from "./windows.ts";
 /** What is compressed again within the day is compressed in haste. */
 const FRESH_COMPRESSION = 1;
 
+/** A point of the log is no shorter: its value, and a byte at least of its time. */
+const LEAST_POINT_BYTES = 9;
+
 /** What a sender sends is written to the catalog at most so often. */
 const NOTED_EVERY_MS = 600_000;
 const NOTED_BYTES = 16 << 20;
@@ -47,7 +50,9 @@ export function chunkReader(parts: ChunkParts): Reader {
     portionBytes: 16 << 20,
     async read(segments, { workspaceId, signal }) {
       const senders = new Map<string, Set<number>>();
+      const bytes = segments.reduce((sum, { body }) => sum + body.length, 0);
       const points = gather({
+        room: Math.ceil(bytes / LEAST_POINT_BYTES),
         noteOf(senderId) {
           if (noted.get(`${workspaceId} ${senderId}`)) return undefined;
           const own = senders.get(senderId) ?? new Set();

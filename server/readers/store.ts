@@ -205,17 +205,18 @@ async function readWith(client: pg.PoolClient, lease: Lease, wishes: Wishes): Pr
   const found = await client.query<{
     segment_id: string;
     id: string;
-    arrived_at: Date;
+    arrived_ms: number;
     body: Buffer;
   }>(
-    `select segment_id::text, transaction_id::text as id, arrived_at, body from segments
+    `select segment_id::text, transaction_id::text as id,
+       floor(1000 * extract(epoch from arrived_at))::float8 as arrived_ms, body from segments
      where ${UNSEEN} and transaction_id <= $3::xid8 order by transaction_id, segment_id`,
     [workspaceId, place.seen, last],
   );
-  const segments = found.rows.map(({ segment_id, id, arrived_at, body }) => ({
+  const segments = found.rows.map(({ segment_id, id, arrived_ms, body }) => ({
     segmentId: BigInt(segment_id),
     transactionId: BigInt(id),
-    arrivedMs: arrived_at.getTime(),
+    arrivedMs: arrived_ms,
     body,
   }));
   return { segments, seen, complete, at: place.at };
