@@ -59,13 +59,15 @@ const SELF = randomUUID();
 
 /**
  * Leases the place of a reader in the workspace that has waited longest: where there is something
- * unseen, as old as `patience.ms` or as much as `patience.bytes`, or where other work is due.
+ * unseen, as old as `patience.ms` or as much as `patience.bytes`, and no turn began within `pauseMs`; or where
+ * other work is due.
  */
 export async function claimLease(
   db: Database,
   reader: string,
   patience: { ms: number; bytes: number },
   leaseMs: number,
+  pauseMs = 0,
 ): Promise<Lease | undefined> {
   const unseen = sql`
     segments.workspace_id = readers.workspace_id
@@ -77,13 +79,15 @@ export async function claimLease(
       select workspace_id from readers
       where reader = ${reader} and (leased_until <= wall_clock() or holder = ${SELF}) and (
         due_at <= wall_clock()
-        or exists (
-          select 1 from segments
-          where ${unseen} and arrived_at <= ${fromNow(-patience.ms)}
+        or not (turn_at > ${fromNow(-pauseMs)} and turn_at <= wall_clock()) and (
+          exists (
+            select 1 from segments
+            where ${unseen} and arrived_at <= ${fromNow(-patience.ms)}
+          )
+          or (
+            select sum(octet_length(body) + ${ROW_BYTES}) from segments where ${unseen}
+          ) >= ${patience.bytes}
         )
-        or (
-          select sum(octet_length(body) + ${ROW_BYTES}) from segments where ${unseen}
-        ) >= ${patience.bytes}
       )
       order by turn_at limit 1 for no key update skip locked
     )
