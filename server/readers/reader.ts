@@ -104,8 +104,8 @@ export async function takeTurn(
   signal: AbortSignal,
   pauseMs = 0,
 ): Promise<boolean> {
-  const { db, clock, leaseMs = LEASE_MS } = options;
-  const lease = await store.claimLease(db, reader.name, reader.patience, leaseMs, pauseMs);
+  const { db, pool, clock, leaseMs = LEASE_MS } = options;
+  const lease = await store.claimLease(pool, reader.name, reader.patience, leaseMs, pauseMs);
   if (!lease) return false;
   const lost = new AbortController();
   const turn = makeTurn(db, lease, AbortSignal.any([signal, lost.signal]));
