@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { ByteReader, DamagedBytes, makeByteWriter } from "../log/bytes.ts";
-import { fromDecimals, smallest, sumUp, toDecimals } from "./numbers.ts";
+import { differ, fromDecimals, smallest, sumUp, toDecimals } from "./numbers.ts";
 import {
   MOST_PLANES,
   makePlaneReader,
@@ -45,6 +45,10 @@ export function packBlock(pieces: readonly Piece[], level: number): Buffer {
   const directory = makeByteWriter(pieces.length * 12);
   const times = makePlaneWriter();
   const values = makePlaneWriter();
+  // One for all: an array for each of many short pieces would cost more than their points.
+  const scratch = new Float64Array(
+    pieces.reduce((most, piece) => Math.max(most, piece.times.length), 0),
+  );
   let before: Piece | undefined;
   for (const piece of pieces) {
     directory.varint(piece.seriesId - (before?.seriesId ?? 0));
@@ -56,33 +60,31 @@ export function packBlock(pieces: readonly Piece[], level: number): Buffer {
   }
 
   function packTimes(all: Float64Array) {
-    const numbers = Float64Array.from(all);
-    for (let index = numbers.length - 1; index > 0; index -= 1) {
-      numbers[index] = (all[index] as number) - (all[index - 1] as number);
-    }
-    for (let index = numbers.length - 1; index > 1; index -= 1) {
-      numbers[index] = (numbers[index] as number) - (numbers[index - 1] as number);
-    }
-    const width = widthOf(numbers, 2);
+    const count = all.length;
+    scratch.set(all);
+    differ(scratch, count, 2);
+    const width = widthOf(scratch, 2, count);
     directory.varint(1 + width);
-    directory.varint(numbers[0] as number);
-    if (numbers.length > 1) directory.varint(numbers[1] as number);
-    if (numbers.length > 2) times.zigzags(numbers, 2, width);
+    directory.varint(scratch[0] as number);
+    if (count > 1) directory.varint(scratch[1] as number);
+    if (count > 2) times.zigzags(scratch, 2, count, width);
   }
 
   function packValues(all: Float64Array) {
-    const decimals = toDecimals(all);
+    const count = all.length;
+    const decimals = toDecimals(all, scratch);
     if (!decimals) {
       directory.varint(FLOATS);
       values.floats(all);
       return;
     }
-    const { order, numbers } = smallest(decimals.whole);
-    const width = widthOf(numbers, order);
+    const order = smallest(scratch, count);
+    differ(scratch, count, order);
+    const width = widthOf(scratch, order, count);
     directory.varint(order * 16 + width);
     directory.varint(decimals.digits);
-    for (let index = 0; index < order; index += 1) directory.zigzag(numbers[index] as number);
-    values.zigzags(numbers, order, width);
+    for (let index = 0; index < order; index += 1) directory.zigzag(scratch[index] as number);
+    values.zigzags(scratch, order, count, width);
   }
 
   const body = makeByteWriter(4096);
@@ -153,7 +155,15 @@ export function* readBlock(body: Buffer, wants: (seriesId: number) => boolean): 
   const timePlanes = planesOf();
   const valuePlanes = planesOf();
   const needed = new Set<Entry>();
-  for (const entry of entries) if (wants(entry.seriesId)) needed.add(entry.timesOf);
+  let wanted = 0;
+  for (const entry of entries) {
+    if (!wants(entry.seriesId)) continue;
+    needed.add(entry.timesOf);
+    wanted += entry.count;
+  }
+  // One for all: an array for each of many short pieces would cost more than their points.
+  const all = new Float64Array(wanted);
+  let from = 0;
   for (const entry of entries) {
     if (entry.timesOf === entry) {
       const inPlanes = Math.max(0, entry.count - 2);
@@ -173,7 +183,8 @@ export function* readBlock(body: Buffer, wants: (seriesId: number) => boolean): 
       else valuePlanes.skip(Math.max(0, count - order), valuesKind % 16);
       continue;
     }
-    const values = new Float64Array(count);
+    const values = all.subarray(from, from + count);
+    from += count;
     if (valuesKind === FLOATS) valuePlanes.floats(count, values);
     else {
       values.set(entry.heads);

@@ -1,7 +1,7 @@
 import { type Piece, packBlock } from "./block-format.ts";
 
 /** Points to a block, at most: enough to compress well, few enough to be unpacked for one series. */
-const BLOCK_POINTS = 32_768;
+export const BLOCK_POINTS = 32_768;
 
 /** A block with what it is found by. */
 export interface Block {
@@ -16,15 +16,15 @@ export interface Block {
 /** Makes blocks of pieces that are told in order of series id. */
 export interface Packer {
   /** The blocks that are full before this piece goes into one. */
-  add(piece: Piece): Iterable<Block>;
+  add(piece: Piece): readonly Block[];
   /** What is left. */
-  end(): Iterable<Block>;
+  end(): readonly Block[];
 }
 
 export interface PackingOptions {
   /** A higher one takes longer and saves more. */
   level: number;
-  mostPoints?: number;
+  mostPoints?: number | undefined;
   /** Pieces that stay together are in one block, however many points that makes. */
   stayTogether?: (before: number, seriesId: number) => boolean;
 }
@@ -33,41 +33,53 @@ export function makePacker(options: PackingOptions): Packer {
   const { level, mostPoints = BLOCK_POINTS, stayTogether = () => false } = options;
   let waiting: Piece[] = [];
   let points = 0;
-  function* end() {
-    if (waiting.length > 0) yield packOne(waiting, points, level);
+  let before: number | undefined;
+  const end = () => {
+    const blocks = waiting.length > 0 ? [packOne(waiting, points, level)] : NONE;
     waiting = [];
     points = 0;
-  }
+    before = undefined;
+    return blocks;
+  };
+  const addOne = (piece: Piece) => {
+    const { length } = piece.times;
+    const isFull = before === piece.seriesId || points + length > mostPoints;
+    const full = before !== undefined && isFull && !stayTogether(before, piece.seriesId);
+    const blocks = full ? end() : NONE;
+    waiting.push(piece);
+    points += length;
+    before = piece.seriesId;
+    return blocks;
+  };
   return {
-    *add(whole) {
-      for (const piece of cutLong(whole, mostPoints)) {
-        const { length } = piece.times;
-        const before = waiting.at(-1)?.seriesId;
-        const isFull = before === piece.seriesId || points + length > mostPoints;
-        if (before !== undefined && isFull && !stayTogether(before, piece.seriesId)) yield* end();
-        waiting.push(piece);
-        points += length;
-      }
-    },
+    add: (piece) =>
+      piece.times.length <= mostPoints
+        ? addOne(piece)
+        : cutLong(piece, mostPoints).flatMap((part) => addOne(part)),
     end,
   };
 }
 
+const NONE: readonly Block[] = [];
+
 /** Packs pieces, in order of series id, into as many blocks as it takes. */
 export function* packBlocks(pieces: Iterable<Piece>, level: number): Generator<Block> {
   const packer = makePacker({ level });
-  for (const piece of pieces) yield* packer.add(piece);
+  for (const piece of pieces) {
+    const full = packer.add(piece);
+    if (full.length > 0) yield* full;
+  }
   yield* packer.end();
 }
 
 /** One series may have more points than a block. */
-function* cutLong(piece: Piece, mostPoints: number): Generator<Piece> {
-  const { seriesId, times, values } = piece;
-  if (times.length <= mostPoints) return yield piece;
+function cutLong({ seriesId, times, values }: Piece, mostPoints: number): Piece[] {
+  const parts: Piece[] = [];
   for (let from = 0; from < times.length; from += mostPoints) {
     const to = Math.min(from + mostPoints, times.length);
-    yield { seriesId, times: times.subarray(from, to), values: values.subarray(from, to) };
+    parts.push({ seriesId, times: times.subarray(from, to), values: values.subarray(from, to) });
   }
+  return parts;
 }
 
 function packOne(pieces: readonly Piece[], points: number, level: number): Block {

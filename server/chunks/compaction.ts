@@ -1,7 +1,13 @@
 import { findGauges, noteSeen } from "../catalog/activity.ts";
 import type { Turn } from "../readers/reader.ts";
 import { type Piece, readBlock } from "./block-format.ts";
-import { type Block, makePacker, type Packer, type PackingOptions } from "./blocks.ts";
+import {
+  BLOCK_POINTS,
+  type Block,
+  makePacker,
+  type Packer,
+  type PackingOptions,
+} from "./blocks.ts";
 import { cutEvery, mergePieces } from "./merge.ts";
 import { makePartition } from "./partitions.ts";
 import type { ChunkParts } from "./reader.ts";
@@ -10,14 +16,27 @@ import * as store from "./store.ts";
 import { SECTION_MS, seriesOf, WINDOW_MS } from "./windows.ts";
 
 export interface CompactionRules {
-  /** So many chunks of a level become one of the next. */
+  /** So many chunks of a level that hold the same series become one of the next, or as many as these take. */
   fanIn: number;
+  /** Points to a block, at most. */
+  blockPoints: number;
+  /**
+   * Full blocks of so few series, by the span of their ids, stay as they are: to read one series is
+   * cheap enough then, and to put many together costs memory.
+   */
+  narrow: number;
   /** A day is settled when it has been over for so long and nothing has come for it in a while. */
   graceMs: number;
   quietMs: number;
 }
 
-const RULES: CompactionRules = { fanIn: 8, graceMs: 3_600_000, quietMs: 600_000 };
+const RULES: CompactionRules = {
+  fanIn: 8,
+  blockPoints: BLOCK_POINTS,
+  narrow: 64,
+  graceMs: 3_600_000,
+  quietMs: 600_000,
+};
 const COMPRESSION = 3;
 /** There is more to merge soon. */
 const NEXT_MS = 60_000;
@@ -42,8 +61,8 @@ export async function compact(parts: ChunkParts, turn: Turn): Promise<number | u
     if (isReady(windowStart, levels, nowMs, rules)) await settle(parts, turn, place);
     else {
       left = true;
-      for (const { level, chunks } of levels) {
-        if (chunks >= rules.fanIn) await mergeLevel(parts, turn, place, level);
+      for (const group of levels) {
+        if (isWorthMerging(group, rules)) await mergeLevel(parts, turn, place, group.level);
       }
     }
   }
@@ -63,16 +82,34 @@ function isReady(
   return newest >= quietMs || oldest >= graceMs + quietMs;
 }
 
+/**
+ * Whether merging a level makes fewer chunks of it, or chunks of fewer series: then each point is written
+ * again a few times in all, however many come.
+ */
+function isWorthMerging(
+  { level, chunks, points, series, range }: store.FreshGroup,
+  { fanIn, blockPoints, narrow }: CompactionRules,
+): boolean {
+  if (chunks < fanIn) return false;
+  // Small ones become fewer, whichever series they hold.
+  if (points / chunks <= blockPoints / 4) return true;
+  // Large ones do not: it is worth it when a series is in many of them. The first time packs better, too.
+  return series / range >= fanIn && (level === 0 || series / chunks > narrow);
+}
+
 /** Puts the chunks of one level of a place together, a level higher. */
 export async function mergeLevel(
-  { db }: ChunkParts,
+  { db, compaction }: ChunkParts,
   turn: Turn,
   place: store.Place,
   level: number,
 ): Promise<void> {
   const sources = await store.findFresh(db, place, level);
   const merged = mergePieces(sources.map(({ body }) => readBlock(body, wantsAll)));
-  const { blocks, lastSeen } = await pack(merged, place);
+  const { blocks, lastSeen } = await pack(merged, place, {
+    ...LEVEL,
+    mostPoints: compaction?.blockPoints,
+  });
   await turn.commit(async (transaction) => {
     await store.deleteMerged(
       transaction,
@@ -81,7 +118,8 @@ export async function mergeLevel(
       sources.map(({ chunkId }) => chunkId),
     );
     await store.insertFresh(transaction, place.workspaceId, level + 1, blocks);
-    await noteSeen(transaction, place.workspaceId, lastSeen);
+    // Of what is merged again it was noted the first time.
+    if (level === 0) await noteSeen(transaction, place.workspaceId, lastSeen);
   });
 }
 
@@ -156,7 +194,7 @@ async function pack(
 ): Promise<{ blocks: store.NewBlock[]; lastSeen: Map<number, number> }> {
   const lastSeen = new Map<number, number>();
   const blocks: store.NewBlock[] = [];
-  const keep = async (made: Iterable<Block>) => {
+  const keep = async (made: readonly Block[]) => {
     for (const block of made) {
       blocks.push({ ...block, windowStart, bucket });
       // Calls are answered in between.
@@ -169,7 +207,8 @@ async function pack(
     for (const { startMs, piece: cut } of cutEvery(piece, sectionMs)) {
       const packer = packers.get(startMs) ?? makePacker(options);
       packers.set(startMs, packer);
-      await keep(packer.add(cut));
+      const full = packer.add(cut);
+      if (full.length > 0) await keep(full);
     }
   }
   for (const packer of packers.values()) await keep(packer.end());

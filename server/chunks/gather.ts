@@ -16,8 +16,10 @@ export interface GatherOptions {
   wants?: (seriesId: number) => boolean;
   /** Only points from one time on, up to but without another. */
   span?: { startMs: number; endMs: number };
-  /** Told of each batch of the log what series it has points of. */
-  onBatch?: (senderId: string, seriesIds: number[]) => void;
+  /** Points that there is room for at once, if many are to come: to make room again and again costs more. */
+  room?: number;
+  /** Asked about the batches of a sender: where to note what series they have points of, if at all. */
+  noteOf?: (senderId: string) => Set<number> | undefined;
 }
 
 /** Points that there is room for at first; for none while there are none. */
@@ -25,7 +27,7 @@ const FIRST_ROOM = 1024;
 
 /** Puts points together by series. Costs the same whether few series have many points or many few. */
 export function gather(options: GatherOptions = {}): Gathering {
-  const { wants = () => true, span, onBatch } = options;
+  const { wants = () => true, span, room = FIRST_ROOM, noteOf } = options;
   let times = new Float64Array(0);
   let values = new Float64Array(0);
   /** Which series a point is of: its place in `ids`. */
@@ -34,9 +36,13 @@ export function gather(options: GatherOptions = {}): Gathering {
   const placeOf = new Map<number, number>();
   const ids: number[] = [];
   const counts: number[] = [];
+  /** The place of the point before. */
+  let last = -1;
+  let sender: string | undefined;
+  let note: Set<number> | undefined;
 
   const grow = (least: number) => {
-    const length = Math.max(least, times.length * 2, FIRST_ROOM);
+    const length = Math.max(least, times.length * 2, room);
     const larger = new Float64Array(length);
     larger.set(times);
     times = larger;
@@ -48,6 +54,15 @@ export function gather(options: GatherOptions = {}): Gathering {
     places = longer;
   };
 
+  const find = (seriesId: number): number => {
+    const found = placeOf.get(seriesId);
+    if (found !== undefined) return found;
+    placeOf.set(seriesId, ids.length);
+    ids.push(seriesId);
+    counts.push(0);
+    return ids.length - 1;
+  };
+
   /** The first `count` of some columns: views of them for each run would cost more than their points. */
   const add = (
     seriesId: number,
@@ -55,13 +70,9 @@ export function gather(options: GatherOptions = {}): Gathering {
     newTimes: Float64Array,
     newValues: Float64Array,
   ) => {
-    let place = placeOf.get(seriesId);
-    if (place === undefined) {
-      place = ids.length;
-      placeOf.set(seriesId, place);
-      ids.push(seriesId);
-      counts.push(0);
-    }
+    // A sender's series come in the same order again and again.
+    const place = ids[last + 1] === seriesId ? last + 1 : find(seriesId);
+    last = place;
     if (points + count > times.length) grow(points + count);
     let end = points;
     for (let index = 0; index < count; index += 1) {
@@ -82,19 +93,15 @@ export function gather(options: GatherOptions = {}): Gathering {
     },
 
     addSegment(body) {
-      let sender: string | undefined;
-      let seriesIds: number[] = [];
       // The check of all of it comes first, so that a damaged one adds nothing.
       readSegment(body, wants, ({ batch, seriesId, count, times: newTimes, values: newValues }) => {
-        if (onBatch && batch.senderId !== sender) {
-          if (sender !== undefined) onBatch(sender, seriesIds);
+        if (noteOf && batch.senderId !== sender) {
           sender = batch.senderId;
-          seriesIds = [];
+          note = noteOf(sender);
         }
-        if (onBatch) seriesIds.push(seriesId);
+        note?.add(seriesId);
         add(seriesId, count, newTimes, newValues);
       });
-      if (sender !== undefined) onBatch?.(sender, seriesIds);
     },
 
     add: (piece) => add(piece.seriesId, piece.times.length, piece.times, piece.values),
@@ -119,17 +126,20 @@ export function gather(options: GatherOptions = {}): Gathering {
         sortedTimes[at] = times[index] as number;
         sortedValues[at] = values[index] as number;
       }
-      return Array.from(order)
-        .filter((place) => (counts[place] as number) > 0)
-        .map((place) => {
-          const from = starts[place] as number;
-          const to = from + (counts[place] as number);
-          return settlePiece({
+      const pieces: Piece[] = [];
+      for (const place of order) {
+        const from = starts[place] as number;
+        const to = next[place] as number;
+        if (from === to) continue;
+        pieces.push(
+          settlePiece({
             seriesId: ids[place] as number,
             times: sortedTimes.subarray(from, to),
             values: sortedValues.subarray(from, to),
-          });
-        });
+          }),
+        );
+      }
+      return pieces;
     },
   };
 }

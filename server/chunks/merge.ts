@@ -24,21 +24,37 @@ export function settlePiece(piece: Piece): Piece {
   return { seriesId, times: newTimes.subarray(0, count), values: newValues.subarray(0, count) };
 }
 
-/** One piece of several of the same series, the oldest to arrive first: its points stay. */
-export function joinPieces(pieces: readonly Piece[]): Piece {
-  const [first] = pieces;
-  if (!first) throw new Error("there is nothing to join");
-  if (pieces.length === 1) return first;
-  const count = pieces.reduce((sum, { times }) => sum + times.length, 0);
-  const times = new Float64Array(count);
-  const values = new Float64Array(count);
+/** Makes one piece of several of the same series, the oldest to arrive first: its points stay. */
+function makeJoiner(): (pieces: readonly Piece[]) => Piece {
+  // Series that were measured together have their times in common; joined, they have them still.
+  let before: readonly Piece[] = [];
+  let joined = new Float64Array(0);
+  const isAsBefore = (pieces: readonly Piece[]) =>
+    pieces.length === before.length &&
+    pieces.every(({ times }, index) => times === before[index]?.times);
+  return (pieces) => {
+    const [first] = pieces;
+    if (!first) throw new Error("there is nothing to join");
+    if (pieces.length === 1) return first;
+    if (!isAsBefore(pieces)) {
+      before = pieces;
+      joined = concat(pieces.map(({ times }) => times));
+    }
+    const values = concat(pieces.map((piece) => piece.values));
+    return settlePiece({ seriesId: first.seriesId, times: joined, values });
+  };
+}
+
+function concat(arrays: readonly Float64Array[]): Float64Array<ArrayBuffer> {
+  let length = 0;
+  for (const array of arrays) length += array.length;
+  const all = new Float64Array(length);
   let at = 0;
-  for (const piece of pieces) {
-    times.set(piece.times, at);
-    values.set(piece.values, at);
-    at += piece.times.length;
+  for (const array of arrays) {
+    all.set(array, at);
+    at += array.length;
   }
-  return settlePiece({ seriesId: first.seriesId, times, values });
+  return all;
 }
 
 /**
@@ -50,6 +66,7 @@ export function* mergePieces(sources: readonly Iterable<Piece>[]): Generator<Pie
     const iterator = source[Symbol.iterator]();
     return { iterator, next: iterator.next() };
   });
+  const join = makeJoiner();
   for (;;) {
     let least = Number.POSITIVE_INFINITY;
     for (const { next } of heads) {
@@ -63,23 +80,20 @@ export function* mergePieces(sources: readonly Iterable<Piece>[]): Generator<Pie
         head.next = head.iterator.next();
       }
     }
-    yield joinPieces(same);
+    yield join(same);
   }
 }
 
-/** A piece cut where windows begin. */
-export function* cutByWindow(piece: Piece): Generator<{ windowStart: number; piece: Piece }> {
-  for (const { startMs, piece: cut } of cutEvery(piece, WINDOW_MS)) {
-    yield { windowStart: startMs, piece: cut };
-  }
+/** What of a piece is in one span of time. */
+export interface Cut {
+  startMs: number;
+  piece: Piece;
 }
 
 /** A piece cut at the multiples of a span of time. */
-export function* cutEvery(
-  piece: Piece,
-  spanMs: number,
-): Generator<{ startMs: number; piece: Piece }> {
+export function cutEvery(piece: Piece, spanMs: number): Cut[] {
   const { seriesId, times, values } = piece;
+  const cuts: Cut[] = [];
   for (let from = 0; from < times.length; ) {
     const startMs = Math.floor((times[from] as number) / spanMs) * spanMs;
     let to = times.length;
@@ -88,12 +102,20 @@ export function* cutEvery(
       while ((times[to] as number) < startMs + spanMs) to += 1;
     }
     const isAll = from === 0 && to === times.length;
-    yield {
+    cuts.push({
       startMs,
       piece: isAll
         ? piece
         : { seriesId, times: times.subarray(from, to), values: values.subarray(from, to) },
-    };
+    });
     from = to;
   }
+  return cuts;
 }
+
+/** A piece cut where windows begin. */
+export const cutByWindow = (piece: Piece): { windowStart: number; piece: Piece }[] =>
+  cutEvery(piece, WINDOW_MS).map(({ startMs, piece: cut }) => ({
+    windowStart: startMs,
+    piece: cut,
+  }));

@@ -13,33 +13,38 @@ const MOST_DIGITS = 15;
 const MOST_WHOLE = 2 ** 50;
 const POWERS = Float64Array.from({ length: MOST_DIGITS + 1 }, (_, digits) => 10 ** digits);
 
-/** Values as decimals; undefined when one of them is none of few enough digits. */
-export function toDecimals(values: Float64Array): Scaled | undefined {
-  const whole = new Float64Array(values.length);
+/**
+ * Values as decimals; undefined when one of them is none of few enough digits. They are put into `into`,
+ * which may be longer.
+ */
+export function toDecimals(
+  values: Float64Array,
+  into: Float64Array = new Float64Array(values.length),
+): Scaled | undefined {
+  const { length } = values;
   let digits = 0;
-  let done = 0;
-  for (let index = 0; index < values.length; index += 1) {
+  let power = 1;
+  for (let index = 0; index < length; index += 1) {
     const value = values[index] as number;
-    let scaled = Math.round(value * (POWERS[digits] as number));
-    while (scaled / (POWERS[digits] as number) !== value) {
-      digits += 1;
-      if (digits > MOST_DIGITS) return undefined;
-      scaled = Math.round(value * (POWERS[digits] as number));
-    }
-    if (Math.abs(scaled) > MOST_WHOLE || Object.is(value, -0)) return undefined;
-    whole[index] = scaled;
-    // Those before were scaled with fewer digits.
-    if (digits > done) {
-      const power = POWERS[digits] as number;
+    let scaled = Math.round(value * power);
+    if (scaled / power !== value) {
+      do {
+        digits += 1;
+        if (digits > MOST_DIGITS) return undefined;
+        power = POWERS[digits] as number;
+        scaled = Math.round(value * power);
+      } while (scaled / power !== value);
+      // Those before were scaled with fewer digits.
       for (let before = 0; before < index; before += 1) {
         const again = Math.round((values[before] as number) * power);
         if (again / power !== values[before] || Math.abs(again) > MOST_WHOLE) return undefined;
-        whole[before] = again;
+        into[before] = again;
       }
-      done = digits;
     }
+    if (Math.abs(scaled) > MOST_WHOLE || Object.is(value, -0)) return undefined;
+    into[index] = scaled;
   }
-  return { digits, whole };
+  return { digits, whole: into };
 }
 
 /** What toDecimals has made, in place. */
@@ -50,43 +55,44 @@ export function fromDecimals(whole: Float64Array, count: number, digits: number)
   for (let index = 0; index < count; index += 1) whole[index] = (whole[index] as number) / power;
 }
 
-/** Bits that the numbers take, about: what the kinds of differences are compared by. */
-function cost(numbers: Float64Array, from: number): number {
-  let bits = 0;
-  for (let index = from; index < numbers.length; index += 1) {
-    const size = Math.abs(numbers[index] as number);
-    bits += size < 0x8000_0000 ? 32 - Math.clz32(size) : 33 + Math.log2(size / 0x8000_0000);
-  }
-  return bits;
+/** Bits that a number takes, about: what the kinds of differences are compared by. */
+function bitsOf(number: number): number {
+  const size = Math.abs(number);
+  return size < 0x8000_0000 ? 32 - Math.clz32(size) : 33 + Math.log2(size / 0x8000_0000);
 }
 
-/** The numbers, each but the first `order` less what is expected from those before it. */
-function differ(numbers: Float64Array, order: number): Float64Array {
-  const out = Float64Array.from(numbers);
+/** The kind of differences, 0 to 2 times taken, that makes the first `count` numbers smallest. */
+export function smallest(numbers: Float64Array, count: number): number {
+  let [plain, once, twice] = [0, 0, 0];
+  let before = numbers[0] as number;
+  let step = 0;
+  for (let index = 1; index < count; index += 1) {
+    const number = numbers[index] as number;
+    const difference = number - before;
+    plain += bitsOf(number);
+    once += bitsOf(difference);
+    twice += bitsOf(difference - step);
+    before = number;
+    step = difference;
+  }
+  // On noise, differences of differences are larger.
+  if (once >= plain) return 0;
+  return twice < once ? 2 : 1;
+}
+
+/** Makes of each of the first `count` numbers but `order` what it has more than is expected from those before it. */
+export function differ(numbers: Float64Array, count: number, order: number): void {
   for (let round = 0; round < order; round += 1) {
-    for (let index = out.length - 1; index > round; index -= 1) {
-      out[index] = (out[index] as number) - (out[index - 1] as number);
+    let before = numbers[round] as number;
+    for (let index = round + 1; index < count; index += 1) {
+      const number = numbers[index] as number;
+      numbers[index] = number - before;
+      before = number;
     }
   }
-  return out;
 }
 
-/** The kind of differences, 0 to 2 times taken, that makes the numbers smallest, and these. */
-export function smallest(numbers: Float64Array): { order: number; numbers: Float64Array } {
-  let best = { order: 0, numbers };
-  let least = cost(numbers, 1);
-  for (const order of [1, 2]) {
-    const candidate = differ(numbers, order);
-    const bits = cost(candidate, 1);
-    // On noise, differences of differences are larger and not worth a try.
-    if (bits >= least) break;
-    least = bits;
-    best = { order, numbers: candidate };
-  }
-  return best;
-}
-
-/** Takes back what `smallest` has done, in place. */
+/** Takes back what `differ` has done. */
 export function sumUp(numbers: Float64Array, count: number, order: number): void {
   for (let round = order - 1; round >= 0; round -= 1) {
     for (let index = round + 1; index < count; index += 1) {

@@ -9,24 +9,26 @@ export const MOST_PLANES = 8;
 
 /** Gathers numbers of different widths in bytes. */
 export interface PlaneWriter {
-  /** Signed whole numbers within ±2^52, from one index on. */
-  zigzags(numbers: Float64Array, from: number, width: number): void;
+  /** Signed whole numbers within ±2^52, from one index up to but without another. */
+  zigzags(numbers: Float64Array, from: number, to: number, width: number): void;
   /** The eight bytes of each number as they are. */
   floats(numbers: Float64Array): void;
   /** The planes so far, lowest first. */
   planes(): Buffer[];
 }
 
+const zigzagOf = (number: number) => (number < 0 ? -2 * number - 1 : 2 * number);
+
 /** Bytes that the widest of some numbers takes; 0 when all are zero. */
-export function widthOf(numbers: Float64Array, from: number): number {
-  let most = 0;
-  for (let index = from; index < numbers.length; index += 1) {
+export function widthOf(numbers: Float64Array, from: number, to: number): number {
+  let [least, most] = [0, 0];
+  for (let index = from; index < to; index += 1) {
     const number = numbers[index] as number;
-    const zigzag = number < 0 ? -2 * number - 1 : 2 * number;
-    if (zigzag > most) most = zigzag;
+    if (number > most) most = number;
+    else if (number < least) least = number;
   }
   let width = 0;
-  for (let rest = most; rest >= 1; rest /= 256) width += 1;
+  for (let rest = Math.max(zigzagOf(least), zigzagOf(most)); rest >= 1; rest /= 256) width += 1;
   return width;
 }
 
@@ -46,20 +48,22 @@ export function makePlaneWriter(): PlaneWriter {
     return buffer;
   };
   return {
-    zigzags(numbers, from, width) {
-      const count = numbers.length - from;
+    zigzags(numbers, from, to, width) {
       for (let plane = 0; plane < width; plane += 1) {
         let at = lengths[plane] as number;
-        const buffer = room(plane, count);
-        const divisor = 256 ** plane;
-        for (let index = from; index < numbers.length; index += 1) {
-          const number = numbers[index] as number;
-          const zigzag = number < 0 ? -2 * number - 1 : 2 * number;
-          // What is stored is cut to its lowest eight bits.
-          buffer[at++] =
-            plane < 4 && zigzag < 0x1_0000_0000
-              ? zigzag >>> (8 * plane)
-              : Math.floor(zigzag / divisor) % 256;
+        const buffer = room(plane, to - from);
+        // What is stored is cut to its lowest eight bits.
+        if (width <= 4) {
+          const shift = 8 * plane;
+          for (let index = from; index < to; index += 1) {
+            const number = (numbers[index] as number) | 0;
+            buffer[at++] = ((number << 1) ^ (number >> 31)) >>> shift;
+          }
+        } else {
+          const divisor = 256 ** plane;
+          for (let index = from; index < to; index += 1) {
+            buffer[at++] = Math.floor(zigzagOf(numbers[index] as number) / divisor) % 256;
+          }
         }
       }
     },
@@ -109,17 +113,26 @@ export function makePlaneReader(squeezed: readonly Buffer[], most: number): Plan
   };
   return {
     zigzags(count, width, into, from) {
-      into.fill(0, from, from + count);
+      const to = from + count;
+      into.fill(0, from, to);
       let factor = 1;
       for (let plane = 0; plane < width; plane += 1, factor *= 256) {
         const bytes = opened[plane] ?? open(plane);
-        const start = take(plane, bytes.length, count);
-        for (let index = 0; index < count; index += 1) {
-          into[from + index] =
-            (into[from + index] as number) + (bytes[start + index] as number) * factor;
+        let at = take(plane, bytes.length, count);
+        for (let index = from; index < to; index += 1) {
+          into[index] = (into[index] as number) + (bytes[at++] as number) * factor;
         }
       }
-      for (let index = from; index < from + count; index += 1) {
+      if (width === 0) return;
+      // Bitwise operators see 32 bits only.
+      if (width <= 4) {
+        for (let index = from; index < to; index += 1) {
+          const zigzag = (into[index] as number) | 0;
+          into[index] = (zigzag >>> 1) ^ -(zigzag & 1);
+        }
+        return;
+      }
+      for (let index = from; index < to; index += 1) {
         const zigzag = into[index] as number;
         into[index] = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
       }

@@ -10,13 +10,16 @@ import type { Piece } from "./block-format.ts";
 import { packBlocks } from "./blocks.ts";
 import { type CompactionRules, compact } from "./compaction.ts";
 import { gather } from "./gather.ts";
-import { cutByWindow } from "./merge.ts";
+import { cutEvery } from "./merge.ts";
 import { CHUNKS } from "./names.ts";
 import { insertFresh, type NewBlock } from "./store.ts";
 import { bucketOf, WINDOW_MS } from "./windows.ts";
 
 /** What is compressed again within the day is compressed in haste. */
 const FRESH_COMPRESSION = 1;
+
+/** A point of the log is no shorter: its value, and a byte at least of its time. */
+const LEAST_POINT_BYTES = 9;
 
 /** What a sender sends is written to the catalog at most so often. */
 const NOTED_EVERY_MS = 600_000;
@@ -47,12 +50,14 @@ export function chunkReader(parts: ChunkParts): Reader {
     portionBytes: 16 << 20,
     async read(segments, { workspaceId, signal }) {
       const senders = new Map<string, Set<number>>();
+      const bytes = segments.reduce((sum, { body }) => sum + body.length, 0);
       const points = gather({
-        onBatch(senderId, seriesIds) {
-          if (noted.get(`${workspaceId} ${senderId}`)) return;
+        room: Math.ceil(bytes / LEAST_POINT_BYTES),
+        noteOf(senderId) {
+          if (noted.get(`${workspaceId} ${senderId}`)) return undefined;
           const own = senders.get(senderId) ?? new Set();
           senders.set(senderId, own);
-          for (const seriesId of seriesIds) own.add(seriesId);
+          return own;
         },
       });
       let damaged = 0;
@@ -83,6 +88,12 @@ export function chunkReader(parts: ChunkParts): Reader {
   };
 }
 
+interface Place {
+  windowStart: number;
+  bucket: number;
+  pieces: Piece[];
+}
+
 /** The blocks of pieces by day and bucket; those of days that are not kept any more are left out. */
 export async function packFresh(
   pieces: readonly Piece[],
@@ -91,20 +102,24 @@ export async function packFresh(
 ): Promise<{ blocks: NewBlock[]; expired: number }> {
   let expired = 0;
   const breathe = makeBreath(signal);
-  const places = new Map<string, { windowStart: number; bucket: number; pieces: Piece[] }>();
-  for (const whole of pieces) {
-    for (const { windowStart, piece } of cutByWindow(whole)) {
-      if (windowStart + WINDOW_MS <= oldestMs) {
+  const places = new Map<string, Place>();
+  // Pieces come by id, so that many in a row are of one place.
+  let place: Place | undefined;
+  for (const [index, whole] of pieces.entries()) {
+    const bucket = bucketOf(whole.seriesId);
+    for (const { startMs, piece } of cutEvery(whole, WINDOW_MS)) {
+      if (startMs + WINDOW_MS <= oldestMs) {
         expired += piece.times.length;
         continue;
       }
-      const bucket = bucketOf(piece.seriesId);
-      const key = `${windowStart} ${bucket}`;
-      const place = places.get(key);
-      if (place) place.pieces.push(piece);
-      else places.set(key, { windowStart, bucket, pieces: [piece] });
+      if (place?.windowStart !== startMs || place.bucket !== bucket) {
+        const key = `${startMs} ${bucket}`;
+        place = places.get(key) ?? { windowStart: startMs, bucket, pieces: [] };
+        places.set(key, place);
+      }
+      place.pieces.push(piece);
     }
-    await breathe();
+    if (index % 64 === 0) await breathe();
   }
   const blocks: NewBlock[] = [];
   for (const { windowStart, bucket, pieces: own } of places.values()) {

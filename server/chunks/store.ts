@@ -77,6 +77,10 @@ export interface FreshGroup {
   bucket: number;
   level: number;
   chunks: number;
+  points: number;
+  /** Ids that the chunks span, each for itself and added up; and all of them together. */
+  series: number;
+  range: number;
   /** How long ago the newest and the oldest of them were made. */
   newestAgeMs: number;
   oldestAgeMs: number;
@@ -92,10 +96,15 @@ export async function listFresh(
     bucket: bigint;
     level: number;
     chunks: number;
+    points: number;
+    series: number;
+    range: number;
     newest_age: number;
     oldest_age: number;
   }>`
-    select window_start, bucket, level, count(*)::int as chunks,
+    select window_start, bucket, level, count(*)::int as chunks, sum(points)::float8 as points,
+      sum(last_series - first_series + 1)::float8 as series,
+      (max(last_series) - min(first_series) + 1)::float8 as range,
       1000 * extract(epoch from wall_clock() - max(made_at))::float8 as newest_age,
       1000 * extract(epoch from wall_clock() - min(made_at))::float8 as oldest_age
     from fresh_chunks where workspace_id = ${workspaceId}
@@ -111,6 +120,9 @@ export async function listFresh(
       bucket: Number(row.bucket),
       level: row.level,
       chunks: row.chunks,
+      points: row.points,
+      series: row.series,
+      range: row.range,
       newestAgeMs: row.newest_age,
       oldestAgeMs: row.oldest_age,
     })),

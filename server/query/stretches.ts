@@ -45,7 +45,7 @@ export async function readStretches(
     unread.addSegment(body);
     if (unread.points > mostPoints) return undefined;
   }
-  const late = unread.pieces().flatMap((piece) => [...cutByWindow(piece)]);
+  const late = unread.pieces().flatMap(cutByWindow);
   const search = searchFor(seriesIds, span);
   const plan = await makePlan(view, query, search, late);
 

@@ -57,43 +57,52 @@ export async function enterReader(db: Database, reader: string): Promise<void> {
 /** This process, among those that read a log. */
 const SELF = randomUUID();
 
+/** What is unseen at a row of readers. */
+const UNSEEN_THERE = `segments.workspace_id = readers.workspace_id
+  and transaction_id >= pg_snapshot_xmin(readers.seen)
+  and not pg_visible_in_snapshot(transaction_id, readers.seen)`;
+
+const later = (ms: string) => `wall_clock() + ${ms}::float8 * interval '1 millisecond'`;
+const CLAIM = `
+  with next as (
+    select workspace_id from readers
+    where reader = $1 and (leased_until <= wall_clock() or holder = $2) and (
+      due_at <= wall_clock()
+      or not (turn_at > ${later("-$3")} and turn_at <= wall_clock()) and (
+        exists (
+          -- Asked once, not for each row.
+          select 1 from segments where ${UNSEEN_THERE} and arrived_at <= (select ${later("-$4")})
+        )
+        or (
+          select sum(octet_length(body) + ${ROW_BYTES}) from segments where ${UNSEEN_THERE}
+        ) >= $5::float8
+      )
+    )
+    order by turn_at limit 1 for no key update skip locked
+  )
+  update readers set
+    fence = fence + 1, turn_at = wall_clock(), leased_until = ${later("$6")}, holder = null
+  from next
+  where readers.reader = $1 and readers.workspace_id = next.workspace_id
+  returning readers.workspace_id, fence`;
+
 /**
  * Leases the place of a reader in the workspace that has waited longest: where there is something
- * unseen, as old as `patience.ms` or as much as `patience.bytes`, or where other work is due.
+ * unseen, as old as `patience.ms` or as much as `patience.bytes`, and no turn began within `pauseMs`; or where
+ * other work is due. Every server asks all the time, so that the statement is planned once for each connection.
  */
 export async function claimLease(
-  db: Database,
+  pool: pg.Pool,
   reader: string,
   patience: { ms: number; bytes: number },
   leaseMs: number,
+  pauseMs = 0,
 ): Promise<Lease | undefined> {
-  const unseen = sql`
-    segments.workspace_id = readers.workspace_id
-      and transaction_id >= pg_snapshot_xmin(readers.seen)
-      and not pg_visible_in_snapshot(transaction_id, readers.seen)
-  `;
-  const { rows } = await sql<{ workspace_id: string; fence: bigint }>`
-    with next as (
-      select workspace_id from readers
-      where reader = ${reader} and (leased_until <= wall_clock() or holder = ${SELF}) and (
-        due_at <= wall_clock()
-        or exists (
-          select 1 from segments
-          where ${unseen} and arrived_at <= ${fromNow(-patience.ms)}
-        )
-        or (
-          select sum(octet_length(body) + ${ROW_BYTES}) from segments where ${unseen}
-        ) >= ${patience.bytes}
-      )
-      order by turn_at limit 1 for no key update skip locked
-    )
-    update readers set
-      fence = fence + 1, turn_at = wall_clock(), leased_until = ${fromNow(leaseMs)},
-      holder = null
-    from next
-    where readers.reader = ${reader} and readers.workspace_id = next.workspace_id
-    returning readers.workspace_id, fence
-  `.execute(db);
+  const { rows } = await pool.query<{ workspace_id: string; fence: bigint }>({
+    name: "claim-lease",
+    text: CLAIM,
+    values: [reader, SELF, pauseMs, patience.ms, patience.bytes, leaseMs],
+  });
   const [row] = rows;
   return row && { reader, workspaceId: row.workspace_id, fence: row.fence };
 }
@@ -205,17 +214,18 @@ async function readWith(client: pg.PoolClient, lease: Lease, wishes: Wishes): Pr
   const found = await client.query<{
     segment_id: string;
     id: string;
-    arrived_at: Date;
+    arrived_ms: number;
     body: Buffer;
   }>(
-    `select segment_id::text, transaction_id::text as id, arrived_at, body from segments
+    `select segment_id::text, transaction_id::text as id,
+       floor(1000 * extract(epoch from arrived_at))::float8 as arrived_ms, body from segments
      where ${UNSEEN} and transaction_id <= $3::xid8 order by transaction_id, segment_id`,
     [workspaceId, place.seen, last],
   );
-  const segments = found.rows.map(({ segment_id, id, arrived_at, body }) => ({
+  const segments = found.rows.map(({ segment_id, id, arrived_ms, body }) => ({
     segmentId: BigInt(segment_id),
     transactionId: BigInt(id),
-    arrivedMs: arrived_at.getTime(),
+    arrivedMs: arrived_ms,
     body,
   }));
   return { segments, seen, complete, at: place.at };

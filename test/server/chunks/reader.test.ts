@@ -105,6 +105,71 @@ test.serial(
   },
 );
 
+/** How often the points of a workspace were written to fresh chunks, from here on. */
+async function countWritten(workspaceId: string) {
+  const { pool } = connection;
+  await pool.query(`
+    create table if not exists written (workspace_id text, points bigint);
+    create or replace function note_written() returns trigger language plpgsql as $$ begin
+      insert into written values (new.workspace_id, new.points); return null; end $$;
+    create or replace trigger note_written after insert on fresh_chunks
+      for each row execute function note_written();
+  `);
+  return async () => {
+    const { rows } = await pool.query<{ points: number }>(
+      "select sum(points)::int as points from written where workspace_id = $1",
+      [workspaceId],
+    );
+    return rows[0]?.points ?? 0;
+  };
+}
+
+const byTime = ([a, ams]: TestPoint, [b, bms]: TestPoint) => a - b || ams - bms;
+
+test.serial("points are written again a few times in all, however many come", async (t) => {
+  const workspaceId = await addWorkspace();
+  const written = await countWritten(workspaceId);
+  const compaction = { fanIn: 4, blockPoints: 32, narrow: 1 };
+  const points: TestPoint[] = [];
+  for (let portion = 0; portion < 4 ** 3 + 3; portion += 1) {
+    // As many as fill a block.
+    const own = Array.from(
+      { length: 32 },
+      (_, at): TestPoint => [100 + (at % 16), today + portion * 2 + Math.floor(at / 16), portion],
+    );
+    points.push(...own);
+    await write(workspaceId, own);
+    await turn(workspaceId, { compaction });
+  }
+  const chunks = await chunksOf("fresh_chunks", workspaceId);
+  t.deepEqual(chunks.flatMap((chunk) => chunk.points).sort(byTime), points.sort(byTime));
+  // As they come, of 4 series to a block, and of one.
+  t.deepEqual([...new Set(chunks.map(({ level }) => level))], [2, 0]);
+  t.is(chunks.length, 4 ** 3 + 3);
+  t.is(await written(), 3 * points.length - 2 * 3 * 32);
+  t.true(
+    chunks.every((chunk) => chunk.level < 2 || new Set(chunk.points.map(([id]) => id)).size === 1),
+  );
+});
+
+test.serial("chunks of a few points are put together, whichever series they are of", async (t) => {
+  const workspaceId = await addWorkspace();
+  const written = await countWritten(workspaceId);
+  const points: TestPoint[] = [];
+  for (let portion = 0; portion < 4 ** 3; portion += 1) {
+    points.push([100 + ((portion * 7) % 64), today, portion]);
+    await write(workspaceId, points.slice(-1));
+    await turn(workspaceId, { compaction: { fanIn: 4 } });
+  }
+  // A level has its turn, then the next one.
+  await turn(workspaceId, { compaction: { fanIn: 4 } });
+  await turn(workspaceId, { compaction: { fanIn: 4 } });
+  const chunks = await chunksOf("fresh_chunks", workspaceId);
+  t.is(chunks.length, 1);
+  t.deepEqual(chunks[0]?.points, points.sort(byTime));
+  t.is(await written(), 4 * points.length);
+});
+
 test.serial("a day that is over is settled, once more when something comes late", async (t) => {
   const workspaceId = await addWorkspace();
   const noon = today - 3 * DAY + DAY / 2;

@@ -115,6 +115,29 @@ test("a commit that comes late behind others is read, and nothing is read again"
   t.false(await turn(reader));
 });
 
+test("where points never cease to come, turns do not follow one another at once", async (t) => {
+  const workspaceId = await addWorkspace("paced");
+  const reader = noter("paced", { tend: async () => undefined });
+  const paced = () => takeTurn(reader, options, going, 3_600_000);
+  const turnAt = (value: string) =>
+    connection.pool.query(`update readers set turn_at = ${value} where reader = 'paced'`);
+  const ids = [await write(workspaceId)];
+  await turnAt("'-infinity'");
+  t.true(await paced());
+  ids.push(await write(workspaceId));
+  t.false(await paced(), "there was one within the hour");
+  t.deepEqual(await effects("paced", workspaceId), ids.slice(0, 1));
+  await turnAt("wall_clock() - interval '61 minutes'");
+  t.true(await paced());
+  t.deepEqual(await effects("paced", workspaceId), ids);
+  ids.push(await write(workspaceId));
+  await turnAt("wall_clock() + interval '1 day'");
+  t.true(await paced(), "the clock was set back");
+  await connection.pool.query("update readers set due_at = wall_clock() where reader = 'paced'");
+  t.true(await paced(), "other work is due");
+  t.deepEqual(await effects("paced", workspaceId), ids);
+});
+
 test("portions are cut between transactions, and all of them are read", async (t) => {
   const workspaceId = await addWorkspace("portions");
   const ids: string[] = [];
