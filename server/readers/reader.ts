@@ -69,12 +69,12 @@ export interface ReaderOptions {
 
 /** Runs a reader on this server, beside others on other servers, until it is disposed of. */
 export function startReader(reader: Reader, options: ReaderOptions): AsyncDisposable & Loop {
-  const { db, log, clock, pollMs = POLL_MS } = options;
+  const { log, clock, pollMs = POLL_MS } = options;
   // Where points never cease to come, a turn at each poll reads as many at less cost than one after the other.
   const pauseMs = pollMs / 2;
   const stopping = new AbortController();
   const round = async (signal: AbortSignal) => {
-    await store.enterReader(db, reader.name);
+    await store.enterReader(options.pool, reader.name);
     while (!signal.aborted && (await takeTurn(reader, options, signal, pauseMs))) {
       // Until nothing waits anywhere.
     }

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { sql } from "kysely";
 import type pg from "pg";
 import { type Database, fromNow } from "../db/database.ts";
 import type { Queries } from "../db/transaction.ts";
@@ -42,16 +41,20 @@ const UNSEEN = `workspace_id = $1 and transaction_id >= pg_snapshot_xmin($2::pg_
   and not pg_visible_in_snapshot(transaction_id, $2::pg_snapshot)`;
 
 /** Gives each workspace a place for the reader, at the start of its log. */
-export async function enterReader(db: Database, reader: string): Promise<void> {
-  await sql`
-    insert into readers (workspace_id, reader)
-    select workspace_id, ${reader} from workspaces
-    where not exists (
-      select 1 from readers
-      where readers.workspace_id = workspaces.workspace_id and readers.reader = ${reader}
-    )
-    on conflict do nothing
-  `.execute(db);
+export async function enterReader(pool: pg.Pool, reader: string): Promise<void> {
+  // Every server asks all the time, so that it is planned once for each connection.
+  await pool.query({
+    name: "enter-reader",
+    text: `
+      insert into readers (workspace_id, reader)
+      select workspace_id, $1::text from workspaces
+      where not exists (
+        select 1 from readers
+        where readers.workspace_id = workspaces.workspace_id and readers.reader = $1
+      )
+      on conflict do nothing`,
+    values: [reader],
+  });
 }
 
 /** This process, among those that read a log. */

@@ -48,15 +48,15 @@ export async function startServers(
   return { servers, [Symbol.asyncDispose]: () => started.disposeAsync() };
 }
 
+/** So many servers on one database, with the load's key. */
 export async function startLumetry(
   stack: AsyncDisposableStack,
   databaseUrl: string,
-  processes: number,
-) {
-  const clear = stack.use(await startServers(databaseUrl, processes, { tls: false }));
-  const secure = stack.use(await startServers(databaseUrl, processes, { tls: true }));
+  { processes, tls }: { processes: number; tls: boolean },
+): Promise<System> {
+  const { servers } = stack.use(await startServers(databaseUrl, processes, { tls }));
   // The set-up is whose server started last.
-  const last = secure.servers.at(-1) as ServerProcess;
+  const last = servers.at(-1) as ServerProcess;
   const owner = await setUp(last);
   const { secret } = await last
     .client(IngestionKeyService, owner.token)
@@ -64,13 +64,8 @@ export async function startLumetry(
   const pool = stack.adopt(new pg.Pool({ connectionString: databaseUrl, max: 1 }), (opened) =>
     opened.end(),
   );
-  const system = (
-    name: string,
-    tls: boolean,
-    servers: ServerProcess[],
-    second: number,
-  ): System => ({
-    name,
+  return {
+    name: tls ? "Lumetry with TLS" : "Lumetry",
     target: {
       ports: servers.map(({ port }) => port),
       tls,
@@ -80,15 +75,8 @@ export async function startLumetry(
     template: (host, shape) => writeMetricsTemplate(host, shape),
     stored: async () =>
       Number((await pool.query("select sum(points) from segments")).rows[0].sum ?? 0),
-    second,
+    second: startSecond(),
     files: new Map(),
-  });
-  return {
-    systems: [
-      system("Lumetry", false, clear.servers, startSecond()),
-      // Other times than those of the system before: it is the same database.
-      system("Lumetry with TLS", true, secure.servers, startSecond() + 3 * 86_400),
-    ],
   };
 }
 

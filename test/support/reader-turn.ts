@@ -11,7 +11,7 @@ const going = new AbortController().signal;
 export async function readNow(reader: Reader, connection: DatabaseConnection): Promise<void> {
   const options = { ...connection, log: silentLog, clock: systemClock };
   // A server gives new workspaces their places within a second.
-  await enterReader(connection.db, reader.name);
+  await enterReader(connection.pool, reader.name);
   await eventually("the reader has its turn", async () => {
     await connection.pool.query("update readers set due_at = wall_clock()");
     return takeTurn(reader, options, going);
