@@ -24,8 +24,9 @@ import { type Origin, originKey } from "./context.ts";
 import { connectDatabase, migrate } from "./db/database.ts";
 import { startEmbeddedDatabase } from "./db/embedded.ts";
 import { makeDispatch } from "./http/dispatch.ts";
+import type { FastRoute } from "./http/fast-path.ts";
 import { gzip } from "./http/gzip.ts";
-import { listen } from "./http.ts";
+import { type Handler, listen } from "./http.ts";
 import { directRoutes } from "./ingest/direct.ts";
 import { makeMetadataKeeper } from "./ingest/metadata.ts";
 import { makeIngest } from "./ingest/write.ts";
@@ -237,30 +238,33 @@ export async function startServer(
     mostBytes,
     log,
   });
-  const proxies = settings.trustedProxies.length > 0 && readNetworks(settings.trustedProxies);
+  const proxies = readNetworks(settings.trustedProxies);
   /** The client's own origin, where proxies of ours stand in between. */
-  const behindProxies = (origin: Origin, forwardedFor: string | null | undefined): Origin =>
-    proxies
-      ? { ...origin, address: clientAddress(origin.address, forwardedFor ?? undefined, proxies) }
-      : origin;
+  const behindProxies = (origin: Origin, forwardedFor: string | null | undefined): Origin => {
+    const address = clientAddress(origin.address, forwardedFor ?? undefined, proxies);
+    return { ...origin, address };
+  };
+  const isProxied = settings.trustedProxies.length > 0;
+  const proxied: Handler = (exchange) => {
+    const { headers } = exchange.request;
+    exchange.origin = behindProxies(exchange.origin, headers["x-forwarded-for"]?.toString());
+    dispatch(exchange);
+  };
+  const proxiedFast: FastRoute = {
+    ...direct.fast,
+    respond: (call) => {
+      const origin = behindProxies(call.origin, call.headers.get("x-forwarded-for"));
+      return direct.fast.respond({ ...call, origin });
+    },
+  };
 
   const listener = started.use(
     await listen({
       at: settings.listen,
       tls: certificates?.current,
       log,
-      handler(exchange) {
-        const { headers } = exchange.request;
-        exchange.origin = behindProxies(exchange.origin, headers["x-forwarded-for"]?.toString());
-        dispatch(exchange);
-      },
-      fastRoute: {
-        ...direct.fast,
-        respond({ origin, ...call }) {
-          const forwardedFor = call.headers.get("x-forwarded-for");
-          return direct.fast.respond({ ...call, origin: behindProxies(origin, forwardedFor) });
-        },
-      },
+      handler: isProxied ? proxied : dispatch,
+      fastRoute: isProxied ? proxiedFast : direct.fast,
       limits: {
         connections: settings.maxConnections,
         connectionsPerAddress: settings.maxConnectionsPerAddress,
