@@ -221,7 +221,7 @@ export async function startServer(
     accounts,
     mostBytes: mostBytes(MetricsService),
     longestCallMs: LONGEST_CALL_MS,
-    ending: ending.signal,
+    stopping: ending.signal,
   });
   const console = settings.console ? await loadConsole(log) : undefined;
   const dispatch = makeDispatch({

@@ -31,6 +31,8 @@ const CHECK_BYTES = 4;
 const FLOATS = 128;
 /** No part of a block that was made here is larger when unpacked. */
 const MOST_UNPACKED = 64 << 20;
+/** Values that are unpacked into one array. */
+const MOST_TOGETHER = 2048;
 
 /** Some points of one series, in order of time, no two at the same; at least one. */
 export interface Piece {
@@ -161,8 +163,9 @@ export function* readBlock(body: Buffer, wants: (seriesId: number) => boolean): 
     needed.add(entry.timesOf);
     wanted += entry.count;
   }
-  // One for all: an array for each of many short pieces would cost more than their points.
-  const all = new Float64Array(wanted);
+  // One for many: an array for each of many short pieces would cost more than their points. Not one for
+  // all, since of many blocks that are merged each holds what it has unpacked.
+  let some = new Float64Array(0);
   let from = 0;
   for (const entry of entries) {
     if (entry.timesOf === entry) {
@@ -183,8 +186,13 @@ export function* readBlock(body: Buffer, wants: (seriesId: number) => boolean): 
       else valuePlanes.skip(Math.max(0, count - order), valuesKind % 16);
       continue;
     }
-    const values = all.subarray(from, from + count);
+    if (from + count > some.length) {
+      some = new Float64Array(Math.max(count, Math.min(wanted, MOST_TOGETHER)));
+      from = 0;
+    }
+    const values = some.subarray(from, from + count);
     from += count;
+    wanted -= count;
     if (valuesKind === FLOATS) valuePlanes.floats(count, values);
     else {
       values.set(entry.heads);

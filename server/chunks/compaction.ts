@@ -16,8 +16,10 @@ import * as store from "./store.ts";
 import { SECTION_MS, seriesOf, WINDOW_MS } from "./windows.ts";
 
 export interface CompactionRules {
-  /** So many chunks of a level that hold the same series become one of the next, or as many as these take. */
+  /** So many chunks of a level become fewer of the next: small ones, or any that hold the same series. */
   fanIn: number;
+  /** Chunks that are merged at one time, at most: those that are merged are in memory together. */
+  mostMerged: number;
   /** Points to a block, at most. */
   blockPoints: number;
   /**
@@ -32,6 +34,7 @@ export interface CompactionRules {
 
 const RULES: CompactionRules = {
   fanIn: 8,
+  mostMerged: 128,
   blockPoints: BLOCK_POINTS,
   narrow: 64,
   graceMs: 3_600_000,
@@ -51,7 +54,7 @@ export async function compact(parts: ChunkParts, turn: Turn): Promise<number | u
   const { db } = parts;
   const { workspaceId } = turn;
   const rules = { ...RULES, ...parts.compaction };
-  const { groups, nowMs } = await store.listFresh(db, workspaceId);
+  const { groups, nowMs } = await store.listFresh(db, workspaceId, rules.blockPoints / 4);
   const places = Map.groupBy(groups, ({ windowStart, bucket }) => `${windowStart} ${bucket}`);
   let left = groups.length > 0;
   for (const levels of places.values()) {
@@ -87,29 +90,27 @@ function isReady(
  * again a few times in all, however many come.
  */
 function isWorthMerging(
-  { level, chunks, points, series, range }: store.FreshGroup,
-  { fanIn, blockPoints, narrow }: CompactionRules,
+  { level, chunks, smallChunks, series, range }: store.FreshGroup,
+  { fanIn, narrow }: CompactionRules,
 ): boolean {
   if (chunks < fanIn) return false;
   // Small ones become fewer, whichever series they hold.
-  if (points / chunks <= blockPoints / 4) return true;
+  if (smallChunks >= fanIn && smallChunks >= chunks / 2) return true;
   // Large ones do not: it is worth it when a series is in many of them. The first time packs better, too.
   return series / range >= fanIn && (level === 0 || series / chunks > narrow);
 }
 
-/** Puts the chunks of one level of a place together, a level higher. */
+/** Puts the chunks of one level of a place together, the first to arrive first, a level higher. */
 export async function mergeLevel(
   { db, compaction }: ChunkParts,
   turn: Turn,
   place: store.Place,
   level: number,
 ): Promise<void> {
-  const sources = await store.findFresh(db, place, level);
+  const { blockPoints, mostMerged } = { ...RULES, ...compaction };
+  const sources = await store.findFresh(db, place, { level, most: mostMerged });
   const merged = mergePieces(sources.map(({ body }) => readBlock(body, wantsAll)));
-  const { blocks, lastSeen } = await pack(merged, place, {
-    ...LEVEL,
-    mostPoints: compaction?.blockPoints,
-  });
+  const { blocks, lastSeen } = await pack(merged, place, { ...LEVEL, mostPoints: blockPoints });
   await turn.commit(async (transaction) => {
     await store.deleteMerged(
       transaction,

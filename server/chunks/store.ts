@@ -77,7 +77,8 @@ export interface FreshGroup {
   bucket: number;
   level: number;
   chunks: number;
-  points: number;
+  /** Those of few points. */
+  smallChunks: number;
   /** Ids that the chunks span, each for itself and added up; and all of them together. */
   series: number;
   range: number;
@@ -86,23 +87,25 @@ export interface FreshGroup {
   oldestAgeMs: number;
 }
 
-/** What there is of fresh chunks in a workspace, and how old it is by the database's clock. */
+/** What there is of fresh chunks in a workspace, which of them are small, and how old it is by the database's clock. */
 export async function listFresh(
   db: Database,
   workspaceId: string,
+  smallPoints: number,
 ): Promise<{ groups: FreshGroup[]; nowMs: number }> {
   const { rows } = await sql<{
     window_start: bigint;
     bucket: bigint;
     level: number;
     chunks: number;
-    points: number;
+    small_chunks: number;
     series: number;
     range: number;
     newest_age: number;
     oldest_age: number;
   }>`
-    select window_start, bucket, level, count(*)::int as chunks, sum(points)::float8 as points,
+    select window_start, bucket, level, count(*)::int as chunks,
+      (count(*) filter (where points <= ${smallPoints}))::int as small_chunks,
       sum(last_series - first_series + 1)::float8 as series,
       (max(last_series) - min(first_series) + 1)::float8 as range,
       1000 * extract(epoch from wall_clock() - max(made_at))::float8 as newest_age,
@@ -120,7 +123,7 @@ export async function listFresh(
       bucket: Number(row.bucket),
       level: row.level,
       chunks: row.chunks,
-      points: row.points,
+      smallChunks: row.small_chunks,
       series: row.series,
       range: row.range,
       newestAgeMs: row.newest_age,
@@ -134,11 +137,11 @@ export interface StoredBlock {
   body: Buffer;
 }
 
-/** Fresh chunks of a place, the first to arrive first: of one level, or of all. */
+/** Fresh chunks of a place, the first to arrive first: of one level so many at most, or all. */
 export async function findFresh(
   db: Database,
   { workspaceId, windowStart, bucket }: Place,
-  level?: number,
+  only?: { level: number; most: number },
 ): Promise<StoredBlock[]> {
   let query = db
     .selectFrom("fresh_chunks")
@@ -148,7 +151,7 @@ export async function findFresh(
     .where("bucket", "=", BigInt(bucket))
     .orderBy("level", "desc")
     .orderBy("chunk_id");
-  if (level !== undefined) query = query.where("level", "=", level);
+  if (only) query = query.where("level", "=", only.level).limit(only.most);
   return (await query.execute()).map((row) => ({ chunkId: row.chunk_id, body: row.body }));
 }
 

@@ -4,6 +4,12 @@ import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-conn
 import { type ErrorBody, errorBody } from "../../lib/http/error-body.ts";
 import type { Exchange, Response } from "./exchange.ts";
 
+/** Of an answer that is not a call's: it is what it says that it is, and is not kept. */
+export const GUARDS: [name: string, value: string][] = [
+  ["x-content-type-options", "nosniff"],
+  ["cache-control", "no-store"],
+];
+
 /** Answers with text, or with an object as JSON. An answer that was begun is broken off instead. */
 export function answer(
   response: Response,
@@ -20,8 +26,7 @@ export function answer(
   response.statusCode = status;
   response.setHeader("content-type", isText ? "text/plain; charset=utf-8" : "application/json");
   response.setHeader("content-length", bytes.length);
-  response.setHeader("x-content-type-options", "nosniff");
-  response.setHeader("cache-control", "no-store");
+  for (const [name, value] of GUARDS) response.setHeader(name, value);
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) response.setHeader(name, value);
   }

@@ -16,7 +16,7 @@ export type Handler = (exchange: Exchange) => void;
 export interface Exchanges {
   readonly running: ReadonlySet<Exchange>;
   begin(request: Request, response: Response, connection: Connection): void;
-  /** Something else that is waited for as a call is, until the answer is called. */
+  /** Something else that is waited for as a call is, until what this returns is called. */
   hold(): () => void;
   /** From now on each answer is the last on its connection. */
   endConnections(): void;

@@ -5,7 +5,7 @@ import type { Connection } from "../../lib/http/connections.ts";
 import type { Limits } from "../../lib/http/limits.ts";
 import type { Log } from "../../lib/log.ts";
 import type { CallHeaders, Origin } from "../context.ts";
-import { troubleInside } from "./answer.ts";
+import { GUARDS, troubleInside } from "./answer.ts";
 import type { Exchanges } from "./exchanges.ts";
 import { MOST_BODY_BYTES, makeWholeRequests, type WholeRequest } from "./whole-request.ts";
 
@@ -14,7 +14,7 @@ export interface FastCall {
   headers: CallHeaders;
   origin: Origin;
   /** Aborted when the client has gone; whoever carries out the call may abort it as well. */
-  given: AbortController;
+  ending: AbortController;
   body(mostBytes: number): Promise<Uint8Array>;
 }
 
@@ -46,7 +46,9 @@ export interface FastPath {
 
 /** A request in more pieces, or one that takes longer to come, is left to Node's HTTP and its timeouts. */
 const MOST_PIECES = 8;
-const PATIENCE_MS = 1_000;
+const PATIENCE_MS = 100;
+/** A connection is kept for a little longer than its clients are told, so that none is reused in vain. */
+const KEPT_LONGER_MS = 1_000;
 
 export function makeFastPath(options: {
   route: FastRoute;
@@ -71,7 +73,7 @@ export function makeFastPath(options: {
     #pieces = 0;
     #isBusy = false;
     #isStalled = false;
-    #given = new AbortController();
+    #ending = new AbortController();
     #patience: NodeJS.Timeout | undefined;
 
     constructor(socket: net.Socket, connection: Connection) {
@@ -79,7 +81,7 @@ export function makeFastPath(options: {
       this.#connection = connection;
       lanes.add(this);
       // Whoever makes no first request is seen to by the sweep of all connections.
-      socket.setTimeout(limits.idleMs);
+      socket.setTimeout(limits.idleMs + KEPT_LONGER_MS);
       socket.on("data", this.#onData).on("timeout", this.#onTimeout).on("close", this.#onClose);
     }
 
@@ -97,6 +99,7 @@ export function makeFastPath(options: {
       else if (this.#rest.length > MOST_BODY_BYTES) this.#socket.pause();
     };
 
+    /** An answer that is the last leaves its lane busy: then the server's end closes the connection. */
     #onTimeout = () => {
       if (!this.#isBusy || this.#isStalled) this.#socket.destroy();
     };
@@ -104,10 +107,11 @@ export function makeFastPath(options: {
     #onClose = () => {
       clearTimeout(this.#patience);
       lanes.delete(this);
-      this.#given.abort();
+      this.#ending.abort();
     };
 
     #next() {
+      if (this.#rest) this.#rest = afterEmptyLines(this.#rest);
       if (!this.#rest) return;
       const request = requests.read(this.#rest);
       if (request === "other") return this.#leave();
@@ -127,15 +131,18 @@ export function makeFastPath(options: {
 
     async #answer({ headers, body }: WholeRequest) {
       const release = exchanges.hold();
-      if (this.#given.signal.aborted) this.#given = new AbortController();
+      if (this.#ending.signal.aborted) this.#ending = new AbortController();
       const requestId = randomUUID();
       const origin = { requestId, address: this.#connection.address };
-      const call = { headers, origin, given: this.#given, body: async () => body };
-      const answer = await route.respond(call).catch((error: unknown): FastAnswer => {
+      const call = { headers, origin, ending: this.#ending, body: async () => body };
+      let answer: FastAnswer;
+      try {
+        answer = await route.respond(call);
+      } catch (error) {
         log.error({ requestId, err: error }, "a request could not be answered");
         const bytes = Buffer.from(`${JSON.stringify(troubleInside(requestId))}\n`);
-        return { status: 500, contentType: "application/json", bytes, more: [] };
-      });
+        answer = { status: 500, contentType: "application/json", bytes, more: GUARDS };
+      }
       if (!this.#socket.writable) return release();
       this.#write(requestId, answer, release);
       if (isWinding) this.#socket.end();
@@ -161,15 +168,16 @@ export function makeFastPath(options: {
       this.#socket.setTimeout(limits.stallMs);
       this.#socket.once("drain", () => {
         this.#isStalled = false;
-        this.#socket.setTimeout(limits.idleMs);
+        this.#socket.setTimeout(limits.idleMs + KEPT_LONGER_MS);
         this.#goOn();
       });
     }
 
+    /** Reads on when what was read is answered: else each answer would let more in than it takes away. */
     #goOn() {
       this.#isBusy = false;
-      if (this.#socket.isPaused()) this.#socket.resume();
       this.#next();
+      if (!this.#isBusy && this.#socket.isPaused()) this.#socket.resume();
     }
 
     #leave() {
@@ -193,6 +201,13 @@ export function makeFastPath(options: {
       for (const lane of lanes) lane.wind();
     },
   };
+}
+
+/** Some clients end a request with one too many; undefined when nothing else is there. */
+function afterEmptyLines(bytes: Buffer): Buffer | undefined {
+  let at = 0;
+  while (bytes[at] === 13 && bytes[at + 1] === 10) at += 2;
+  return at < bytes.length ? bytes.subarray(at) : undefined;
 }
 
 let dateText = "";

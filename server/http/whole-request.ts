@@ -21,7 +21,7 @@ const CHUNK_LENGTH = /^[\da-f]{1,5}$/i;
 const LONGEST_CHUNK_LINE = 8;
 const CRLF = Buffer.from("\r\n");
 /** What changes how the rest is to be read, or the answer to be given. */
-const SPECIAL = ["connection", "upgrade", "expect", "te", "trailer"];
+const SPECIAL = ["connection", "proxy-connection", "upgrade", "expect", "te", "trailer"];
 
 /** Reads requests that begin with one line and have one content type. */
 export interface WholeRequests {

@@ -46,27 +46,27 @@ export function directRoutes(parts: {
   mostBytes: number;
   longestCallMs: number;
   /** Aborted, with what clients are told, when running calls have to end. */
-  ending: AbortSignal;
+  stopping: AbortSignal;
 }): { plain: PlainRoute; fast: FastRoute } {
-  const { ingest, gate, accounts, mostBytes, longestCallMs, ending } = parts;
+  const { ingest, gate, accounts, mostBytes, longestCallMs, stopping } = parts;
 
   const running = new Set<AbortController>();
-  ending.addEventListener("abort", () => {
-    for (const controller of running) controller.abort(ending.reason);
+  stopping.addEventListener("abort", () => {
+    for (const ending of running) ending.abort(stopping.reason);
   });
 
   /** Ends a call when its time is over, or the server stops; to be disposed of when it has ended. */
-  const watch = (given: AbortController, timeoutMs: number | undefined): Disposable => {
+  const watch = (ending: AbortController, timeoutMs: number | undefined): Disposable => {
     const expire = () =>
-      given.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+      ending.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
     if (timeoutMs === 0) expire();
-    if (ending.aborted) given.abort(ending.reason);
+    if (stopping.aborted) ending.abort(stopping.reason);
     const timer = timeoutMs ? setTimeout(expire, timeoutMs) : undefined;
-    running.add(given);
+    running.add(ending);
     return {
       [Symbol.dispose]() {
         clearTimeout(timer);
-        running.delete(given);
+        running.delete(ending);
       },
     };
   };
@@ -85,7 +85,7 @@ export function directRoutes(parts: {
     }
   };
 
-  const respond = async ({ headers, origin, given, body }: FastCall): Promise<FastAnswer> => {
+  const respond = async ({ headers, origin, ending, body }: FastCall): Promise<FastAnswer> => {
     const timeout = parseTimeout(headers.get(headerTimeout), longestCallMs);
     const compression = compressionNegotiate(
       [gzip],
@@ -93,9 +93,9 @@ export function directRoutes(parts: {
       headers.get(headerUnaryAcceptEncoding),
       headerUnaryAcceptEncoding,
     );
-    using _ = watch(given, timeout.timeoutMs);
+    using _ = watch(ending, timeout.timeoutMs);
     const values = createContextValues().set(originKey, origin);
-    const call: CallContext = { method, requestHeader: headers, values, signal: given.signal };
+    const call: CallContext = { method, requestHeader: headers, values, signal: ending.signal };
 
     const receive = async () => {
       await gate.admitCall(call);
@@ -123,11 +123,11 @@ export function directRoutes(parts: {
       contentType: contentTypeUnaryProto,
       async handle(exchange) {
         const { request, response, origin, whole: body } = exchange;
-        const given = new AbortController();
+        const ending = new AbortController();
         response.once("close", () => {
-          if (!response.writableFinished) given.abort();
+          if (!response.writableFinished) ending.abort();
         });
-        send(exchange, await respond({ headers: headersOf(request), origin, given, body }));
+        send(exchange, await respond({ headers: headersOf(request), origin, ending, body }));
       },
     },
     fast: { path: PATH, contentType: contentTypeUnaryProto, respond },

@@ -196,11 +196,11 @@ export function makePointLog(
    * Whoever has just been answered sends again at once when there is much to send. To wait for
    * those, beside whatever came meanwhile, makes of two commits one, which costs as much.
    */
-  const commitNext = (isLateEnough = false) => {
+  const commitNext = (isLate = false) => {
     const isDue = () =>
       queued >= besideBytes
         ? committing < commits
-        : committing === 0 && (queue.size >= expected || isLateEnough || closed !== undefined);
+        : committing === 0 && (queue.size >= expected || isLate || closed !== undefined);
     while (queue.size > 0 && isDue()) {
       clearTimeout(gathering);
       gathering = undefined;
@@ -213,8 +213,13 @@ export function makePointLog(
       });
     }
     if (committing > 0) return;
-    if (queue.size > 0) gathering ??= setTimeout(commitNext, limits.gatherMs, true);
+    if (queue.size > 0) gathering ??= setTimeout(commitLate, limits.gatherMs);
     else closed?.resolve();
+  };
+
+  const commitLate = () => {
+    gathering = undefined;
+    commitNext(true);
   };
 
   // What arrives in the same turn of the event loop goes into the same commit.

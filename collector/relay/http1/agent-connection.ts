@@ -180,7 +180,7 @@ export class AgentConnection implements Reader, Answering {
     }
     const now = clock.monotonic();
     const call: Call = {
-      asking: server.ask(this, target),
+      asking: server.ask(this, target, contentType),
       leave: admission.leave,
       isChunked: encoding !== undefined,
       answersInChunks: false,

@@ -9,8 +9,8 @@ import { type Pool, ServerConnection } from "./server-connection.ts";
 /** Connections of HTTP/1.1 to the server, each used for one call at a time. */
 export interface Http1ServerSide {
   readonly upstream: Upstream;
-  /** `target` is what is asked for, as the request's first line says it. */
-  ask(answering: Answering, target: string): Asking;
+  /** What is asked for, as the request's first line says it, and in what form. */
+  ask(answering: Answering, target: string, contentType: string): Asking;
   sweep(): void;
   close(): void;
 }
@@ -22,10 +22,11 @@ export interface Http1ServerSide {
 const MOST_OPENING = 8;
 
 /**
- * The server answers writes of points sooner on a connection that has carried nothing else. Agents
- * mix their calls; here they are kept apart where there are connections enough.
+ * The server answers small writes of points in this form sooner on a connection that has carried nothing
+ * else. So each call takes, of the connections that are idle, one that has carried its like.
  */
 const WRITES = `/${MetricsService.typeName}/${MetricsService.method.writeMetrics.name}`;
+const WRITTEN_AS = "application/proto";
 
 export function makeHttp1ServerSide(options: {
   upstream: Upstream;
@@ -50,9 +51,9 @@ export function makeHttp1ServerSide(options: {
     return true;
   };
   const mayConnect = () => opening.size < MOST_OPENING && open.size < limits.upstreamConnections;
-  const take = (hasCarriedOnlyWrites: boolean) => {
-    const at = idle.findLastIndex((one) => one.hasCarriedOnlyWrites === hasCarriedOnlyWrites);
-    return at < 0 ? undefined : idle.splice(at, 1)[0];
+  const takeIdle = (isWrite: boolean) => {
+    const at = idle.findLastIndex((connection) => connection.hasCarriedOnlyWrites === isWrite);
+    return at < 0 ? idle.pop() : idle.splice(at, 1)[0];
   };
   const connect = () => {
     const connection = new ServerConnection(pool);
@@ -92,11 +93,12 @@ export function makeHttp1ServerSide(options: {
 
   return {
     upstream: options.upstream,
-    ask(answering, target) {
-      const isWrite = target === WRITES;
+    ask(answering, target, contentType) {
+      const isWrite = target === WRITES && contentType === WRITTEN_AS;
       const ask = new Ask(answering, isWrite, () => waiting.delete(ask));
-      const connection = take(isWrite) ?? (mayConnect() ? connect() : idle.pop());
+      const connection = takeIdle(isWrite);
       if (connection) ask.take(connection);
+      else if (mayConnect()) ask.take(connect());
       else waiting.add(ask);
       return ask;
     },

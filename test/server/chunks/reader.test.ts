@@ -170,6 +170,36 @@ test.serial("chunks of a few points are put together, whichever series they are 
   t.is(await written(), 4 * points.length);
 });
 
+test.serial("many full chunks do not keep small ones apart", async (t) => {
+  const workspaceId = await addWorkspace();
+  const compaction = { fanIn: 4, blockPoints: 16 };
+  const points = Array.from({ length: 128 }, (_, at): TestPoint => [100 + (at % 4), today + at, 1]);
+  await write(workspaceId, points);
+  for (let portion = 0; portion < 64; portion += 1) {
+    points.push([100 + (portion % 4), today + 1000 + portion, portion]);
+    await write(workspaceId, points.slice(-1));
+    await turn(workspaceId, { compaction });
+  }
+  const chunks = await chunksOf("fresh_chunks", workspaceId);
+  t.deepEqual(chunks.flatMap((chunk) => chunk.points).sort(byTime), points.sort(byTime));
+  const small = chunks.filter((chunk) => chunk.points.length <= 4);
+  t.true(small.length <= 8, `${small.length} of ${chunks.length}`);
+});
+
+test.serial("no more chunks are merged at one time than may be, the oldest first", async (t) => {
+  const workspaceId = await addWorkspace();
+  for (let portion = 0; portion < 4; portion += 1) {
+    await write(workspaceId, [[100, today + portion, portion]]);
+    await turn(workspaceId, { compaction: { fanIn: 4, mostMerged: 3 } });
+  }
+  const chunks = await chunksOf("fresh_chunks", workspaceId);
+  const found = chunks.map(({ level, points }) => [level, ...points.map(([, ms]) => ms - today)]);
+  t.deepEqual(found.sort(), [
+    [0, 3],
+    [1, 0, 1, 2],
+  ]);
+});
+
 test.serial("a day that is over is settled, once more when something comes late", async (t) => {
   const workspaceId = await addWorkspace();
   const noon = today - 3 * DAY + DAY / 2;

@@ -157,6 +157,7 @@ const someRequest = fc
         "Connection: keep-alive",
         "Connection: close",
         "Connection: Keep-Alive, X-A",
+        "Proxy-Connection: close",
         "Expect: 100-continue",
         "Expect: more",
         "Upgrade: h2c",
@@ -286,9 +287,9 @@ test("a call whose client goes away is told so", async (t) => {
   const given = Promise.withResolvers<AbortController>();
   await using listener = await start({
     respond(call) {
-      given.resolve(call.given);
+      given.resolve(call.ending);
       return new Promise((_, reject) => {
-        call.given.signal.addEventListener("abort", () => reject(new Error("gone")));
+        call.ending.signal.addEventListener("abort", () => reject(new Error("gone")));
       });
     },
   });
@@ -343,6 +344,41 @@ test("a client that takes nothing of its answers is read no further, and cut off
   });
   await cutOff;
   t.true(calls > 0 && calls < many, `${calls}`);
+});
+
+test("a client that sends on and on is read no faster than it is answered", async (t) => {
+  await using listener = await start({
+    async respond(call) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      return echo(call);
+    },
+  });
+  using connection = await connectRaw(listener.port);
+  const piece = post("a").repeat(1_000);
+  let taken = 0;
+  const sendOn = () => {
+    connection.socket.write(piece, (error) => {
+      taken += piece.length;
+      if (!error) sendOn();
+    });
+  };
+  sendOn();
+  while (countOf(connection.received) < 400) await connection.changed();
+  // Of this, what the kernel keeps on the way is not the server's.
+  t.true(taken < 12 << 20, `${taken}`);
+});
+
+test("an empty line before a request means nothing", async (t) => {
+  let fast = 0;
+  await using listener = await start({
+    respond(call) {
+      fast += 1;
+      return echo(call);
+    },
+  });
+  const sent = [`\r\n${post("a")}\r\n`, post("b"), END];
+  t.is(countOf(await exchange(listener.port, sent)), 2);
+  t.is(fast, 2);
 });
 
 test("a connection without requests is closed in the end", async (t) => {

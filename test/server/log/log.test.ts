@@ -136,6 +136,45 @@ test.serial(
   },
 );
 
+test.serial("batches that are likely to come soon share a commit", async (t) => {
+  await using log = logWith({ gatherMs: 60_000 });
+  const workspaceId = randomUUID();
+  const append = () => log.append(batchOf({ workspaceId }));
+  await Promise.all(Array.from({ length: 4 }, append));
+  const early = [append(), append()];
+  t.deepEqual(await rowsOf(workspaceId), { segments: 1, points: 4, keys: 4 });
+  await Promise.all([...early, append()]); // three of four are enough
+  t.deepEqual(await rowsOf(workspaceId), { segments: 2, points: 7, keys: 7 });
+  // Of three that were answered three come again: two of them would be waited for, and so on.
+  await Promise.all([append(), append(), append()]);
+});
+
+test.serial("a batch waits no longer than it may for those that do not come", async (t) => {
+  await using log = logWith({ gatherMs: 1 });
+  const workspaceId = randomUUID();
+  await Promise.all(Array.from({ length: 50 }, () => log.append(batchOf({ workspaceId }))));
+  const leaving = new AbortController();
+  const left = log.append(batchOf({ workspaceId }), leaving.signal);
+  await new Promise((resolve) => setImmediate(resolve));
+  leaving.abort(new Error("gone"));
+  await t.throwsAsync(left, { message: "gone" });
+  // Its time is over with nothing there.
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await log.append(batchOf({ workspaceId }));
+  await log.append(batchOf({ workspaceId }));
+  t.deepEqual(await rowsOf(workspaceId), { segments: 3, points: 52, keys: 52 });
+});
+
+test.serial("a log that is closed does not wait for more", async (t) => {
+  const workspaceId = randomUUID();
+  const log = logWith({ gatherMs: 60_000 });
+  await Promise.all(Array.from({ length: 4 }, () => log.append(batchOf({ workspaceId }))));
+  const last = log.append(batchOf({ workspaceId }));
+  await log[Symbol.asyncDispose]();
+  await last;
+  t.deepEqual(await rowsOf(workspaceId), { segments: 2, points: 5, keys: 5 });
+});
+
 test.serial("a batch that is given up before its commit begins is not stored", async (t) => {
   await using log = logWith({ commits: 1 });
   const workspaceId = randomUUID();
