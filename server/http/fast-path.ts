@@ -35,7 +35,7 @@ export interface FastRoute {
 /**
  * Answers requests of one route that come whole, past Node's HTTP, which takes longer for a small
  * request than storing it. Whatever else comes on a connection goes to Node's HTTP, and so does all
- * that follows it there. Clients cannot tell.
+ * that follows it there. Clients cannot tell, but for one that leaves amid a request: it is not told so.
  */
 export interface FastPath {
   /** Serves a connection of HTTP/1, of which nothing was read. */
