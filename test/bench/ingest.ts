@@ -18,7 +18,7 @@ const SHAPES: (Shape & { templates: number })[] = [
   { series: 500, pointsEach: 10, templates: 128 },
 ];
 const CONNECTIONS = [1, 8, 32, 64];
-const WARM_SECONDS = 15;
+const WARM_SECONDS = 20;
 
 interface Measured extends Outcome {
   /** Processor time a request, without that of the load. */
@@ -78,7 +78,7 @@ export async function benchIngest({ quick }: BenchOptions): Promise<Section> {
         "read), and Node's own HTTP server, which reads a body, answers and does nothing else.",
       `The load is wrk ${debianVersion("wrk")} with two threads, over HTTP/1.1; ids and times advance with each request, and the same machine carries it all.`,
       `Each has taken this load for ${WARM_SECONDS} s from 32 connections before it is measured; what is compiled as it runs is slower until then.`,
-      `Requests a second: medians of ${rounds} rounds of ${seconds} s that take turns. In cleartext, but for the column with TLS, which is of other servers, measured before these have started.`,
+      `Requests a second: medians of ${rounds} rounds of ${seconds} s that take turns. In cleartext, but for the column with TLS, which is of other servers, measured before these have started, without the turns of others in which readers of the log catch up.`,
     ],
     tables: [
       ...SHAPES.map((shape) => tableOf(shape, found, { clear, tls, prometheus, victoria, plain })),
