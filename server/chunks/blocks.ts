@@ -24,7 +24,7 @@ export interface Packer {
 export interface PackingOptions {
   /** A higher one takes longer and saves more. */
   level: number;
-  mostPoints?: number | undefined;
+  mostPoints?: number;
   /** Pieces that stay together are in one block, however many points that makes. */
   stayTogether?: (before: number, seriesId: number) => boolean;
 }

@@ -7,6 +7,7 @@ import type { Request } from "../../../server/http/exchange.ts";
 import type { FastAnswer, FastCall, FastRoute } from "../../../server/http/fast-path.ts";
 import { headersOf } from "../../../server/http/headers.ts";
 import { type Handler, listen } from "../../../server/http.ts";
+import { inChunks, someRequests } from "../../support/http1-requests.ts";
 import { connectRaw } from "../../support/raw.ts";
 
 const PATH = "/points";
@@ -51,6 +52,18 @@ const start = (fastRoute: Partial<FastRoute> | undefined, limits: Partial<Limits
     limits,
   });
 
+/** The route, with a count of what it has answered. */
+function counted() {
+  const route = {
+    calls: 0,
+    respond(call: FastCall) {
+      route.calls += 1;
+      return echo(call);
+    },
+  };
+  return route;
+}
+
 const post = (body: string, ...fields: string[]) =>
   [
     `POST ${PATH} HTTP/1.1`,
@@ -82,13 +95,8 @@ async function exchange(port: number, pieces: readonly (string | Buffer)[]): Pro
 const countOf = (answered: string) => answered.split("HTTP/1.1 200 OK").length - 1;
 
 test("requests of the route are answered without Node's HTTP, many on one connection", async (t) => {
-  let fast = 0;
-  await using listener = await start({
-    respond(call) {
-      fast += 1;
-      return echo(call);
-    },
-  });
+  const route = counted();
+  await using listener = await start(route);
   const sent = [
     post("a"),
     post("b", "X-A: 1"),
@@ -97,137 +105,30 @@ test("requests of the route are answered without Node's HTTP, many on one connec
     post("e"),
   ];
   t.is(countOf(await exchange(listener.port, [...sent, END])), 5);
-  t.is(fast, 5);
+  t.is(route.calls, 5);
   t.is(countOf(await exchange(listener.port, [sent.join("") + END])), 5);
-  t.is(fast, 10);
+  t.is(route.calls, 10);
 });
 
 test("what is not of the route goes to Node's HTTP, and so does all that follows it", async (t) => {
-  let fast = 0;
-  await using listener = await start({
-    respond(call) {
-      fast += 1;
-      return echo(call);
-    },
-  });
+  const route = counted();
+  await using listener = await start(route);
   const other = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
   const answered = await exchange(listener.port, [post("a"), other + post("b"), post("c"), END]);
   t.is(countOf(answered), 3);
   t.regex(answered, /"sent":"YQ==".*not GET \/.*"sent":"Yg==".*"sent":"Yw==".*not GET \/end/s);
-  t.is(fast, 1);
+  t.is(route.calls, 1);
 });
-
-/** Requests as anybody might write them, mostly of the route. */
-const someRequest = fc
-  .record({
-    line: fc.oneof(
-      { weight: 25, arbitrary: fc.constant(`POST ${PATH} HTTP/1.1`) },
-      fc.constantFrom(
-        `POST ${PATH} HTTP/1.0`,
-        `POST ${PATH}?a=1 HTTP/1.1`,
-        `post ${PATH} HTTP/1.1`,
-        `POST http://here${PATH} HTTP/1.1`,
-        `POST  ${PATH} HTTP/1.1`,
-        `GET ${PATH} HTTP/1.1`,
-        `\r\nPOST ${PATH} HTTP/1.1`,
-        "OPTIONS * HTTP/1.1",
-        "nonsense",
-      ),
-    ),
-    host: fc.oneof(
-      { weight: 25, arbitrary: fc.constant("Host: here:1") },
-      fc.constantFrom("host:here", "Host:", "Host: a b", "Host: [", "X-Y: 1", "Host: ü"),
-    ),
-    type: fc.oneof(
-      { weight: 25, arbitrary: fc.constant(`Content-Type: ${TYPE}`) },
-      fc.constantFrom(`content-type:${TYPE}  `, "Content-Type: text/plain", "X-Z: z"),
-    ),
-    body: fc.string({ maxLength: 40 }).map((text) => Buffer.from(text).toString("latin1")),
-    length: fc.oneof(
-      { weight: 15, arbitrary: fc.constantFrom("right" as const, "chunked" as const) },
-      fc.constantFrom("none", "twice", "both", "zeros", "plus", "longer", "huge"),
-    ),
-    more: fc.array(
-      fc.constantFrom(
-        "X-A: 1",
-        "x-a:2",
-        "X-A: \t a\tb ",
-        "X-A: ü",
-        "Authorization: Bearer x",
-        "Connection: keep-alive",
-        "Connection: close",
-        "Connection: Keep-Alive, X-A",
-        "Proxy-Connection: close",
-        "Expect: 100-continue",
-        "Expect: more",
-        "Upgrade: h2c",
-        "TE: trailers",
-        "Connect-Timeout: 5",
-        "X_B: 1",
-        "X-A : 1",
-        " folded",
-        "no colon",
-        "X-Long: ".padEnd(5_000, "x"),
-      ),
-      { maxLength: 2 },
-    ),
-    chunks: fc.oneof(
-      { weight: 8, arbitrary: fc.constantFrom("one" as const, "two" as const) },
-      fc.constantFrom("extended", "trailers", "short", "long", "open"),
-    ),
-    lineEnd: fc.oneof({ weight: 20, arbitrary: fc.constant("\r\n") }, fc.constant("\n")),
-  })
-  .map(({ line, host, type, body, length, more, chunks, lineEnd }) => {
-    const size = body.length;
-    const lengths = {
-      right: [`Content-Length: ${size}`],
-      none: [],
-      twice: [`Content-Length: ${size}`, `Content-Length: ${size}`],
-      chunked: ["Transfer-Encoding: chunked"],
-      both: ["Transfer-Encoding: chunked", `Content-Length: ${size}`],
-      zeros: [`Content-Length: 000${size}`],
-      plus: [`Content-Length: +${size}`],
-      longer: [`Content-Length: ${size + 30}`],
-      huge: ["Content-Length: 99999999999999999999"],
-    }[length];
-    const head = [line, host, type, ...lengths, ...more, "", ""].join(lineEnd);
-    const isChunked = length === "chunked" || length === "both";
-    return head + (isChunked ? inChunks(body, chunks) : body);
-  });
-
-function inChunks(body: string, how: string): string {
-  const chunk = (part: string, more = "") =>
-    part === "" ? "" : `${part.length.toString(16)}${more}\r\n${part}\r\n`;
-  const half = body.length >> 1;
-  const end = "0\r\n\r\n";
-  return {
-    one: chunk(body) + end,
-    two: chunk(body.slice(0, half)) + chunk(body.slice(half).toUpperCase()) + end,
-    extended: chunk(body, ";a=b") + end,
-    trailers: `${chunk(body)}0\r\nX-T: 1\r\n\r\n`,
-    short: `${(body.length - 1).toString(16)}\r\n${body}\r\n${end}`,
-    long: `00000000${chunk(body) || "0"}${end}`,
-    open: chunk(body),
-  }[how] as string;
-}
 
 test("whatever is sent, in whatever pieces, clients see what Node's HTTP alone would do", async (t) => {
   const limits = { headersMs: 1_000, bodyMs: 200, lingerMs: 100, idleMs: 1_000 };
-  let fast = 0;
+  const route = counted();
   let all = 0;
   let same = 0;
-  await using both = await start(
-    {
-      respond(call) {
-        fast += 1;
-        return echo(call);
-      },
-    },
-    limits,
-  );
+  await using both = await start(route, limits);
   await using plain = await start(undefined, limits);
   const sent = fc.tuple(
-    fc.array(someRequest, { minLength: 1, maxLength: 4 }),
+    fc.array(someRequests(PATH, TYPE), { minLength: 1, maxLength: 4 }),
     fc.array(fc.nat(400), { maxLength: 3 }),
     fc.option(fc.tuple(fc.nat(400), fc.nat(255)), { freq: 4 }),
   );
@@ -256,8 +157,8 @@ test("whatever is sent, in whatever pieces, clients see what Node's HTTP alone w
     for (let next = samples.pop(); next; next = samples.pop()) await check(next);
   });
   await Promise.all(workers);
-  t.log(`${fast} requests of ${all} connections were answered by the fast path`);
-  t.true(fast > 100 && same > 0.9 * all, `${same}`);
+  t.log(`${route.calls} requests of ${all} connections were answered by the fast path`);
+  t.true(route.calls > 100 && same > 0.9 * all, `${same}`);
 });
 
 test("a call that runs when the server stops is finished, and the last on its connection", async (t) => {
@@ -369,16 +270,11 @@ test("a client that sends on and on is read no faster than it is answered", asyn
 });
 
 test("an empty line before a request means nothing", async (t) => {
-  let fast = 0;
-  await using listener = await start({
-    respond(call) {
-      fast += 1;
-      return echo(call);
-    },
-  });
+  const route = counted();
+  await using listener = await start(route);
   const sent = [`\r\n${post("a")}\r\n`, post("b"), END];
   t.is(countOf(await exchange(listener.port, sent)), 2);
-  t.is(fast, 2);
+  t.is(route.calls, 2);
 });
 
 test("a connection without requests is closed in the end", async (t) => {
