@@ -33,7 +33,7 @@ const BEGINNINGS = {
     flags: ["--max-semi-space-size=1", "--optimize-for-size"],
     memory: { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "16384" },
   },
-  server: { flags: ["--max-semi-space-size=64"] },
+  server: { flags: ["--max-semi-space-size=16"] },
 };
 /** What is asked of such a program besides running. */
 const QUESTIONS = ["status", "doctor", "configure", "self-test"];

@@ -18,26 +18,33 @@ const __lumetryModule = (file) => new URL("../" + file, import.meta.url).href;`;
 
 /**
  * A module of ours finds files by its own address (package.json, the console, scripts). In a bundle
- * each keeps the address that it has in the project, below the root of the package.
+ * each keeps the address that it has in the project, below the root of the package; but a program
+ * that another one starts, such as a thread, is found among the bundles.
  */
-const keepAddresses: Plugin = {
+const keepAddresses = (programs: Component["programs"]): Plugin => ({
   name: "keep-addresses",
   setup(builder) {
+    const names = new Map(Object.entries(programs).map(([name, entry]) => [entry, name]));
     builder.onLoad({ filter: /\.(ts|js)$/ }, async ({ path: file }) => {
-      const place = path.relative(root, file);
-      if (place.startsWith("..") || place.split(path.sep).includes("node_modules"))
-        return undefined;
+      const place = path.relative(root, file).replaceAll(path.sep, "/");
+      if (place.startsWith("..") || place.split("/").includes("node_modules")) return undefined;
+      const address = (found: string) => `__lumetryModule(${JSON.stringify(found)})`;
       const text = await readFile(file, "utf8");
       return {
         loader: file.endsWith(".ts") ? "ts" : "js",
-        contents: text.replaceAll(
-          "import.meta.url",
-          `__lumetryModule(${JSON.stringify(place.replaceAll(path.sep, "/"))})`,
-        ),
+        contents: text
+          .replaceAll(
+            /new URL\("(\.[^"]+\.ts)", import\.meta\.url\)/g,
+            (whole, relative: string) => {
+              const name = names.get(path.posix.join(path.posix.dirname(place), relative));
+              return name === undefined ? whole : `new URL(${address(`app/${name}.mjs`)})`;
+            },
+          )
+          .replaceAll("import.meta.url", address(place)),
       };
     });
   },
-};
+});
 
 /** LevelDB's addon is looked for beside the bundle, and nowhere else. */
 const nativeBeside: Plugin = {
@@ -75,7 +82,7 @@ export async function bundle(component: Component): Promise<Bundle[]> {
         keepNames: true,
         legalComments: "none",
         logLevel: "error",
-        plugins: [keepAddresses, nativeBeside],
+        plugins: [keepAddresses(component.programs), nativeBeside],
       });
       const [output] = outputFiles;
       if (!output) throw new Error(`esbuild made nothing of ${entry}`);

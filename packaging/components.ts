@@ -4,7 +4,7 @@ import { buildIfStale } from "../console/web/build.ts";
 export interface Component {
   /** What a package manager or an SBOM calls it in a sentence. */
   title: string;
-  /** Bundles in `app/`, by name, and the module that each begins with. */
+  /** Bundles in `app/`, by name, and the module that each begins with; threads among them. */
   programs: Record<string, string>;
   /** Packages that are shipped as they are, below `node_modules`; "<platform>" stands for the target's. */
   packages: string[];
@@ -29,7 +29,11 @@ export const COMPONENTS = {
   },
   server: {
     title: "Lumetry server",
-    programs: { server: "server/main.ts", lumetry: "console/cli/main.ts" },
+    programs: {
+      server: "server/main.ts",
+      chunks: "server/chunks/thread.ts",
+      lumetry: "console/cli/main.ts",
+    },
     packages: [
       "@node-rs/argon2",
       "@node-rs/argon2-<platform>-gnu",

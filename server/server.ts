@@ -17,6 +17,7 @@ import { requireRules } from "./access/rules.ts";
 import { makePaths } from "./agents/paths.ts";
 import { loadCertificates, pinnedAuthority } from "./certificates.ts";
 import { makeServerPolicy } from "./channels/egress.ts";
+import { makePackingThread } from "./chunks/packing-thread.ts";
 import { chunkReader } from "./chunks/reader.ts";
 import { KEPT_LONGER_MS } from "./chunks/windows.ts";
 import { loadConsole, wantsPage } from "./console.ts";
@@ -111,8 +112,10 @@ export async function startServer(
   const allMs = Math.max(...Object.values(retention));
   started.use(startPruner({ db, log, clock, retention: { pointsMs: settings.retention, allMs } }));
   const metrics = makeMetrics(pool);
+  const packing = started.use(makePackingThread());
   const chunks = chunkReader({
     db,
+    packing,
     log,
     clock,
     retentionMs: retention.chunks,

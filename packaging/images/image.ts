@@ -69,7 +69,7 @@ export class Layout {
           // As the launcher and the service have it.
           ...(component === "collector"
             ? ["--max-semi-space-size=1", "--optimize-for-size"]
-            : ["--max-semi-space-size=64"]),
+            : ["--max-semi-space-size=16"]),
           `/opt/lumetry/app/${component}.mjs`,
         ],
         WorkingDir: home,

@@ -41,7 +41,7 @@ export async function findGauges(
 export async function noteSenders(
   transaction: Database,
   workspaceId: string,
-  senders: ReadonlyMap<string, ReadonlySet<number>>,
+  senders: ReadonlyMap<string, Iterable<number>>,
 ): Promise<void> {
   const pairs = [...senders].flatMap(([senderId, ids]) =>
     Array.from(ids, (seriesId) => ({ senderId, seriesId })),

@@ -10,7 +10,7 @@ export interface Block {
   startMs: number;
   endMs: number;
   points: number;
-  body: Buffer;
+  body: Uint8Array;
 }
 
 /** Makes blocks of pieces that are told in order of series id. */
@@ -61,16 +61,6 @@ export function makePacker(options: PackingOptions): Packer {
 }
 
 const NONE: readonly Block[] = [];
-
-/** Packs pieces, in order of series id, into as many blocks as it takes. */
-export function* packBlocks(pieces: Iterable<Piece>, level: number): Generator<Block> {
-  const packer = makePacker({ level });
-  for (const piece of pieces) {
-    const full = packer.add(piece);
-    if (full.length > 0) yield* full;
-  }
-  yield* packer.end();
-}
 
 /** One series may have more points than a block. */
 function cutLong({ seriesId, times, values }: Piece, mostPoints: number): Piece[] {

@@ -1,19 +1,11 @@
 import { findGauges, noteSeen } from "../catalog/activity.ts";
 import type { Turn } from "../readers/reader.ts";
-import { type Piece, readBlock } from "./block-format.ts";
-import {
-  BLOCK_POINTS,
-  type Block,
-  makePacker,
-  type Packer,
-  type PackingOptions,
-} from "./blocks.ts";
-import { cutEvery, mergePieces } from "./merge.ts";
+import { BLOCK_POINTS } from "./blocks.ts";
 import { makePartition } from "./partitions.ts";
 import type { ChunkParts } from "./reader.ts";
-import { cellsOf, packCells, ROLLUPS, type Rollup, seriesOfPacked } from "./rollup.ts";
+import { ROLLUPS } from "./rollup.ts";
 import * as store from "./store.ts";
-import { SECTION_MS, seriesOf, WINDOW_MS } from "./windows.ts";
+import { seriesOf, WINDOW_MS } from "./windows.ts";
 
 export interface CompactionRules {
   /** So many chunks of a level become fewer of the next: small ones, or any that hold the same series. */
@@ -40,11 +32,8 @@ const RULES: CompactionRules = {
   graceMs: 3_600_000,
   quietMs: 600_000,
 };
-const COMPRESSION = 3;
 /** There is more to merge soon. */
 const NEXT_MS = 60_000;
-
-const wantsAll = () => true;
 
 /**
  * Merges what has gathered in a workspace, a place at a time, each in a transaction of its own.
@@ -101,23 +90,19 @@ function isWorthMerging(
 }
 
 /** Puts the chunks of one level of a place together, the first to arrive first, a level higher. */
-export async function mergeLevel(
-  { db, compaction }: ChunkParts,
+async function mergeLevel(
+  { db, packing, compaction }: ChunkParts,
   turn: Turn,
   place: store.Place,
   level: number,
 ): Promise<void> {
   const { blockPoints, mostMerged } = { ...RULES, ...compaction };
   const sources = await store.findFresh(db, place, { level, most: mostMerged });
-  const merged = mergePieces(sources.map(({ body }) => readBlock(body, wantsAll)));
-  const { blocks, lastSeen } = await pack(merged, place, { ...LEVEL, mostPoints: blockPoints });
+  const bodies = sources.map(({ body }) => body);
+  const task = { place, bodies, blockPoints };
+  const { blocks, lastSeen } = await packing.run("mergeChunks", task, turn.signal);
   await turn.commit(async (transaction) => {
-    await store.deleteMerged(
-      transaction,
-      "fresh_chunks",
-      place,
-      sources.map(({ chunkId }) => chunkId),
-    );
+    await store.deleteMerged(transaction, "fresh_chunks", place, idsOf(sources));
     await store.insertFresh(transaction, place.workspaceId, level + 1, blocks);
     // Of what is merged again it was noted the first time.
     if (level === 0) await noteSeen(transaction, place.workspaceId, lastSeen);
@@ -125,7 +110,7 @@ export async function mergeLevel(
 }
 
 /** Puts all chunks of a place together, those settled before included, and makes its roll-ups anew. */
-export async function settle({ db }: ChunkParts, turn: Turn, place: store.Place): Promise<void> {
+async function settle({ db, packing }: ChunkParts, turn: Turn, place: store.Place): Promise<void> {
   const { workspaceId, windowStart } = place;
   for (const table of ["chunks", ...ROLLUPS.map((rollup) => rollup.table)] as const) {
     await makePartition(db, table, windowStart);
@@ -133,35 +118,13 @@ export async function settle({ db }: ChunkParts, turn: Turn, place: store.Place)
   const settled = await store.findSettled(db, place);
   const fresh = await store.findFresh(db, place);
   const gauges = await findGauges(db, workspaceId, seriesOf(place.bucket));
-  // In order of series ids within a section, the blocks of one section can be read as one.
-  const sections = Map.groupBy(settled, ({ startMs }) => Math.floor(startMs / SECTION_MS));
-  const pieces = mergePieces([
-    ...Array.from(sections.values(), (blocks) =>
-      chain(blocks.map(({ body }) => readBlock(body, wantsAll))),
-    ),
-    ...fresh.map(({ body }) => readBlock(body, wantsAll)),
-  ]);
-  const cells = new Map<Rollup, Piece[]>(ROLLUPS.map((rollup) => [rollup, []]));
-  const watched = (function* () {
-    for (const piece of pieces) {
-      const isGauge = gauges.has(piece.seriesId);
-      for (const [{ resolutionMs }, packed] of cells) {
-        packed.push(...packCells(piece.seriesId, cellsOf(piece, resolutionMs), isGauge));
-      }
-      yield piece;
-    }
-  })();
-  const { blocks, lastSeen } = await pack(watched, place, SETTLED);
-  const rollups: [Rollup, store.NewBlock[]][] = [];
-  for (const [rollup, packed] of cells) {
-    rollups.push([rollup, (await pack(packed, place, ROLLED_UP)).blocks.map(ofSeries)]);
-  }
+  const task = { place, settled, fresh: fresh.map(({ body }) => body), gauges };
+  const { blocks, lastSeen, rollups } = await packing.run("settleChunks", task, turn.signal);
   await turn.commit(async (transaction) => {
-    const idsOf = (chunks: store.StoredBlock[]) => chunks.map(({ chunkId }) => chunkId);
     await store.deleteMerged(transaction, "fresh_chunks", place, idsOf(fresh));
     await store.deleteMerged(transaction, "chunks", place, idsOf(settled));
     await store.insertSettled(transaction, "chunks", workspaceId, blocks);
-    for (const [{ table }, packed] of rollups) {
+    for (const { table, blocks: packed } of rollups) {
       await store.deleteRollups(transaction, table, place);
       await store.insertSettled(transaction, table, workspaceId, packed);
     }
@@ -169,49 +132,4 @@ export async function settle({ db }: ChunkParts, turn: Turn, place: store.Place)
   });
 }
 
-const LEVEL = { level: COMPRESSION };
-const SETTLED = { ...LEVEL, mostPoints: 8_192, sectionMs: SECTION_MS };
-const ROLLED_UP = {
-  ...LEVEL,
-  stayTogether: (a: number, b: number) => seriesOfPacked(a) === seriesOfPacked(b),
-};
-
-/** A block of roll-ups, found by the series that its columns are of. */
-const ofSeries = (block: store.NewBlock): store.NewBlock => ({
-  ...block,
-  firstSeries: seriesOfPacked(block.firstSeries),
-  lastSeries: seriesOfPacked(block.lastSeries),
-});
-
-function* chain<T>(sources: Iterable<T>[]): Generator<T> {
-  for (const source of sources) yield* source;
-}
-
-/** The blocks of pieces, and when each series was seen last. */
-async function pack(
-  pieces: Iterable<Piece>,
-  { windowStart, bucket }: store.Place,
-  { sectionMs = WINDOW_MS, ...options }: PackingOptions & { sectionMs?: number } = LEVEL,
-): Promise<{ blocks: store.NewBlock[]; lastSeen: Map<number, number> }> {
-  const lastSeen = new Map<number, number>();
-  const blocks: store.NewBlock[] = [];
-  const keep = async (made: readonly Block[]) => {
-    for (const block of made) {
-      blocks.push({ ...block, windowStart, bucket });
-      // Calls are answered in between.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  };
-  const packers = new Map<number, Packer>();
-  for (const piece of pieces) {
-    lastSeen.set(piece.seriesId, piece.times.at(-1) as number);
-    for (const { startMs, piece: cut } of cutEvery(piece, sectionMs)) {
-      const packer = packers.get(startMs) ?? makePacker(options);
-      packers.set(startMs, packer);
-      const full = packer.add(cut);
-      if (full.length > 0) await keep(full);
-    }
-  }
-  for (const packer of packers.values()) await keep(packer.end());
-  return { blocks, lastSeen };
-}
+const idsOf = (chunks: readonly store.StoredBlock[]) => chunks.map(({ chunkId }) => chunkId);

@@ -18,8 +18,8 @@ export interface GatherOptions {
   span?: { startMs: number; endMs: number };
   /** Points that there is room for at once, if many are to come: to make room again and again costs more. */
   room?: number;
-  /** Asked about the batches of a sender: where to note what series they have points of, if at all. */
-  noteOf?: (senderId: string) => Set<number> | undefined;
+  /** Asked about the batches of a sender: where to note what series they have points of. */
+  noteOf?: (senderId: string) => Set<number>;
 }
 
 /** Points that there is room for at first; for none while there are none. */

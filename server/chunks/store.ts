@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../db/database.ts";
 import type { Block } from "./blocks.ts";
 import type { SettledTable } from "./partitions.ts";
+import type { Rollup } from "./rollup.ts";
 
 /** The chunks of one workspace that hold the same series in the same day. */
 export interface Place {
@@ -197,7 +198,7 @@ export async function deleteMerged(
 
 export async function deleteRollups(
   transaction: Database,
-  table: "rollups_5m" | "rollups_1h",
+  table: Rollup["table"],
   { workspaceId, windowStart, bucket }: Place,
 ): Promise<void> {
   await transaction

@@ -40,7 +40,7 @@ export interface Reader {
    * they are passed over unread, as if there were none.
    */
   passesOver?(snapshot: Queries, workspaceId: string): Promise<boolean>;
-  /** Makes of segments, in order, what is to be written. */
+  /** Makes of segments, in order, what is to be written. Their bodies are the reader's own. */
   read(segments: readonly store.UnseenSegment[], turn: Turn): Promise<Effects>;
   /** Other work of the same lease, in steps; answers in how many ms there is more to do. */
   tend?(turn: Turn): Promise<number | undefined>;
@@ -167,13 +167,13 @@ async function readAll(
   for (;;) {
     turn.signal.throwIfAborted();
     const portion = await store.readPortion(options.pool, lease, reader);
+    const bytes = portion.segments.reduce((sum, { body }) => sum + body.length, 0);
     const effects = await reader.read(portion.segments, turn);
     turn.signal.throwIfAborted();
     await turn.commit(async (transaction) => {
       await effects(transaction);
       await store.movePlace(transaction, lease, portion);
     });
-    const bytes = portion.segments.reduce((sum, { body }) => sum + body.length, 0);
     options.onRead?.(reader.name, portion.segments.length, bytes);
     if (portion.complete) return reader.tend?.(turn);
     if (isOver()) return 0;

@@ -40,7 +40,7 @@ export async function startServers(
   for (let number = 0; number < count; number += 1) {
     const flags = ["--calls-per-second", "1000000", "--series-limit", "10000000"];
     // As the launcher and the service start it.
-    const environment = { NODE_OPTIONS: "--max-semi-space-size=64", ...options?.environment };
+    const environment = { NODE_OPTIONS: "--max-semi-space-size=16", ...options?.environment };
     const server = await startServerProcess(databaseUrl, { ...options, flags, environment });
     servers.push(stack.use(server));
   }

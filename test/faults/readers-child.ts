@@ -2,6 +2,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { systemClock } from "../../lib/clock.ts";
 import { silentLog } from "../../lib/log.ts";
+import { makePackingThread } from "../../server/chunks/packing-thread.ts";
 import { chunkReader } from "../../server/chunks/reader.ts";
 import { connectDatabase } from "../../server/db/database.ts";
 import { type Reader, startReader } from "../../server/readers/reader.ts";
@@ -52,6 +53,7 @@ startReader(noting, options);
 startReader(
   chunkReader({
     db,
+    packing: makePackingThread(),
     log: silentLog,
     clock: systemClock,
     retentionMs: 30 * 86_400_000,

@@ -1,12 +1,16 @@
 /** What can be seen of packages without installing them; `npm run test:installers` does that. */
 import { execFile, execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { Worker } from "node:worker_threads";
 import test from "ava";
 import { tar } from "../../packaging/archives/tar.ts";
 import { assemble } from "../../packaging/assemble.ts";
+import { bundle } from "../../packaging/bundle.ts";
+import { COMPONENTS } from "../../packaging/components.ts";
 import { layOut, pack } from "../../packaging/release.ts";
 import { TARGETS } from "../../packaging/targets.ts";
 
@@ -50,6 +54,21 @@ test("a package unpacks to all that a host needs, and runs there without anythin
   t.false(names.includes("pg"));
   const { entries: again } = await assemble("agent", target, "9.8.7");
   t.true(tar(again).equals(tar(assembled.entries)));
+});
+
+test("a thread of the server is found among the bundles of its package, and runs there", async (t) => {
+  const folder = await mkdtemp(path.join(tmpdir(), "lumetry-bundles-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const bundles = new Map((await bundle(COMPONENTS.server)).map((each) => [each.name, each.code]));
+  for (const [name, code] of bundles) await writeFile(path.join(folder, `${name}.mjs`), code);
+  t.true(bundles.get("server")?.includes("app/chunks.mjs"));
+  const worker = new Worker(path.join(folder, "chunks.mjs"));
+  t.teardown(() => worker.terminate());
+  const given = { bodies: [], oldestMs: 0 };
+  worker.postMessage({ number: 1, name: "chunkSegments", given });
+  const [answer] = await once(worker, "message");
+  const result = { blocks: [], senders: [], expired: 0, damaged: [] };
+  t.deepEqual(answer, { number: 1, result });
 });
 
 test("archives keep long paths, links, and what is a program; a path twice is a mistake", async (t) => {

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { systemClock } from "../../../lib/clock.ts";
 import { silentLog } from "../../../lib/log.ts";
+import { makePackingThread } from "../../../server/chunks/packing-thread.ts";
 import { chunkReader } from "../../../server/chunks/reader.ts";
 import { connectDatabase } from "../../../server/db/database.ts";
 import { joinSegment, makeBatchPacker } from "../../../server/log/segment-format.ts";
@@ -47,8 +48,10 @@ export async function startOwn(retentionDays: number): Promise<Own> {
   const resolver = makeSeriesResolver(connection.db, systemClock);
   const ids = new Map<number, number>();
   const packer = makeBatchPacker();
+  const packing = started.use(makePackingThread());
   const reader = chunkReader({
     db: connection.db,
+    packing,
     log: silentLog,
     clock: systemClock,
     retentionMs: retention,

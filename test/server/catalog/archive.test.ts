@@ -6,6 +6,7 @@ import { WorkspaceService } from "../../../gen/lumetry/v1/workspace_service_pb.j
 import { systemClock } from "../../../lib/clock.ts";
 import { silentLog } from "../../../lib/log.ts";
 import { keepCatalog } from "../../../server/catalog/archive.ts";
+import { makePackingThread } from "../../../server/chunks/packing-thread.ts";
 import { chunkReader } from "../../../server/chunks/reader.ts";
 import { connectDatabase } from "../../../server/db/database.ts";
 import { addSender, seriesOf } from "../../support/points.ts";
@@ -22,8 +23,10 @@ async function readLog(server: TestServer): Promise<void> {
     { url: server.databaseUrl },
     { log: silentLog, connections: 4 },
   );
+  await using packing = makePackingThread();
   const reader = chunkReader({
     db: connection.db,
+    packing,
     log: silentLog,
     clock: systemClock,
     retentionMs: RETENTION.pointsMs,

@@ -1,7 +1,7 @@
 import test from "ava";
 import fc from "fast-check";
 import { type Piece, packBlock, readBlock } from "../../../server/chunks/block-format.ts";
-import { packBlocks } from "../../../server/chunks/blocks.ts";
+import { makePacker } from "../../../server/chunks/blocks.ts";
 import { cellsOf, packCells, unpackCells } from "../../../server/chunks/rollup.ts";
 import { DamagedBytes } from "../../../server/log/bytes.ts";
 
@@ -80,9 +80,14 @@ test("a series with more points than a block has several, and none is lost", (t)
   const times = Float64Array.from({ length: 100_000 }, (_, at) => BASE + at);
   const values = times.map((_, at) => at);
   const small = { seriesId: 9, times: times.slice(0, 3), values: values.slice(0, 3) };
-  const blocks = [...packBlocks([{ seriesId: 5, times, values }, small], 1)];
+  const packer = makePacker({ level: 1 });
+  const blocks = [
+    ...packer.add({ seriesId: 5, times, values }),
+    ...packer.add(small),
+    ...packer.end(),
+  ];
   t.true(blocks.length > 3);
-  const read = blocks.flatMap(({ body }) => [...readBlock(body, (id) => id === 5)]);
+  const read = blocks.flatMap(({ body }) => [...readBlock(Buffer.from(body), (id) => id === 5)]);
   t.deepEqual(
     read.flatMap((piece) => [...piece.values]),
     [...values],

@@ -3,6 +3,7 @@ import { systemClock } from "../../../lib/clock.ts";
 import { makeId } from "../../../lib/ids.ts";
 import { silentLog } from "../../../lib/log.ts";
 import { readBlock } from "../../../server/chunks/block-format.ts";
+import { makePackingThread } from "../../../server/chunks/packing-thread.ts";
 import { dropExpired } from "../../../server/chunks/partitions.ts";
 import { type ChunkParts, chunkReader } from "../../../server/chunks/reader.ts";
 import { connectDatabase, type DatabaseConnection, migrate } from "../../../server/db/database.ts";
@@ -15,6 +16,7 @@ const today = Math.floor(Date.now() / DAY) * DAY;
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let connection: DatabaseConnection;
+const packing = makePackingThread();
 
 test.before(async () => {
   database = await freshDatabase();
@@ -22,6 +24,7 @@ test.before(async () => {
   await migrate(connection.db);
 });
 test.after.always(async () => {
+  await packing[Symbol.asyncDispose]();
   await connection?.[Symbol.asyncDispose]();
   await database?.[Symbol.asyncDispose]();
 });
@@ -48,6 +51,7 @@ const waiting = { ms: -60_000, bytes: 0 };
 async function turn(workspaceId: string, more: Partial<ChunkParts> = {}) {
   const reader = chunkReader({
     db: connection.db,
+    packing,
     log: silentLog,
     clock: systemClock,
     retentionMs: 30 * DAY,

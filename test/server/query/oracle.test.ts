@@ -8,6 +8,7 @@ import {
 } from "../../../gen/lumetry/v1/metric_query_service_pb.js";
 import { systemClock } from "../../../lib/clock.ts";
 import { silentLog } from "../../../lib/log.ts";
+import { makePackingThread } from "../../../server/chunks/packing-thread.ts";
 import { chunkReader } from "../../../server/chunks/reader.ts";
 import { connectDatabase, type DatabaseConnection } from "../../../server/db/database.ts";
 import { addSender, seriesOf, shown, type TestSender } from "../../support/points.ts";
@@ -19,6 +20,7 @@ let other: TestServer;
 let owner: Owner;
 let senders: TestSender[];
 let connection: DatabaseConnection;
+const packing = makePackingThread();
 
 test.before(async () => {
   server = await startTestServer();
@@ -29,6 +31,7 @@ test.before(async () => {
   senders = [one, { ...one, metrics: (await addSender(other, owner.token)).metrics }];
 });
 test.after.always(async () => {
+  await packing[Symbol.asyncDispose]();
   await connection?.[Symbol.asyncDispose]();
   await other?.[Symbol.asyncDispose]();
   await server?.[Symbol.asyncDispose]();
@@ -60,6 +63,7 @@ async function upkeep(what: Upkeep): Promise<void> {
   const never = Number.MAX_SAFE_INTEGER;
   const reader = chunkReader({
     db: connection.db,
+    packing,
     log: silentLog,
     clock: systemClock,
     retentionMs: 30 * 86_400_000,
