@@ -59,10 +59,7 @@ async function run() {
     entry,
     ...(program && name !== "doctor" ? rest : process.argv.slice(2)),
   ];
-  if (root.split(path.sep).includes("node_modules")) {
-    const { allowTypeScript } = await import("./typescript.js");
-    allowTypeScript(root);
-  }
+  if (root.split(path.sep).includes("node_modules")) await import("./typescript.js");
   await import(pathToFileURL(entry).href);
 }
 

@@ -104,7 +104,8 @@ export function packBlock(pieces: readonly Piece[], level: number): Buffer {
   const check = Buffer.allocUnsafe(CHECK_BYTES);
   check.writeUInt32LE(crc32(body.written()));
   body.bytes(check);
-  return Buffer.from(body.written());
+  // Memory of its own: as a part of Node's pool, a small block would hold all of that, wherever it goes.
+  return Buffer.from(new Uint8Array(body.written()).buffer);
 }
 
 function isSame(a: Float64Array, b: Float64Array): boolean {

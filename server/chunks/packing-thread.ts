@@ -1,4 +1,4 @@
-import { Worker } from "node:worker_threads";
+import { getEnvironmentData, Worker } from "node:worker_threads";
 import { type Answer, buffersIn, type Task } from "./messages.ts";
 import type { Packing } from "./packing.ts";
 
@@ -20,13 +20,16 @@ export interface PackingThread extends AsyncDisposable {
 
 type Waiting = Pick<PromiseWithResolvers<unknown>, "resolve" | "reject">;
 
-/** The thread begins with the first task, and anew after it has failed, for want of memory say. */
+/** The thread begins with the first task, and anew after it has failed. */
 export function makePackingThread(): PackingThread {
   let thread: { worker: Worker; waiting: Map<number, Waiting> } | undefined;
   let last = 0;
 
   const start = () => {
-    const worker = new Worker(new URL("./thread.ts", import.meta.url));
+    // What lets Node read our files where it would not: see bin/typescript.js.
+    const first = getEnvironmentData("lumetry.import");
+    const options = typeof first === "string" ? { execArgv: ["--import", first] } : {};
+    const worker = new Worker(new URL("./thread.ts", import.meta.url), options);
     const waiting = new Map<number, Waiting>();
     const started = { worker, waiting };
     const end = (error: unknown) => {
@@ -39,6 +42,10 @@ export function makePackingThread(): PackingThread {
       waiting.delete(answer.number);
       if ("error" in answer) waiter?.reject(answer.error);
       else waiter?.resolve(answer.result);
+    });
+    worker.on("messageerror", (error) => {
+      end(error);
+      void worker.terminate();
     });
     worker.on("error", end);
     worker.on("exit", () => end(new Error("the thread that makes chunks has ended")));

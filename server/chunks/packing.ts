@@ -31,7 +31,7 @@ const wantsAll = () => true;
 const bufferOf = ({ buffer, byteOffset, length }: Uint8Array) =>
   Buffer.from(buffer, byteOffset, length);
 
-type Window = Pick<Place, "windowStart" | "bucket">;
+type DayAndBucket = Pick<Place, "windowStart" | "bucket">;
 
 /** What a portion of the log comes to. */
 export interface Chunked {
@@ -78,9 +78,9 @@ function chunkSegments({ bodies, oldestMs }: { bodies: Uint8Array[]; oldestMs: n
 function packFresh(pieces: readonly Piece[], oldestMs: number) {
   const blocks: NewBlock[] = [];
   let expired = 0;
-  const packers = new Map<string, Packer & Window>();
+  const packers = new Map<string, Packer & DayAndBucket>();
   // Pieces come by id, so that many in a row are of one place.
-  let place: (Packer & Window) | undefined;
+  let place: (Packer & DayAndBucket) | undefined;
   for (const whole of pieces) {
     const bucket = bucketOf(whole.seriesId);
     for (const { startMs: windowStart, piece } of cutEvery(whole, WINDOW_MS)) {
@@ -103,20 +103,24 @@ function packFresh(pieces: readonly Piece[], oldestMs: number) {
 }
 
 /** Blocks of some place, and when each series in them had its last point. */
-export interface Merged {
+interface Merged {
   blocks: NewBlock[];
   lastSeen: Map<number, number>;
 }
 
 /** Puts chunks of one place together, the first to arrive first. */
-function mergeChunks(task: { place: Window; bodies: Uint8Array[]; blockPoints: number }): Merged {
+function mergeChunks(task: {
+  place: DayAndBucket;
+  bodies: Uint8Array[];
+  blockPoints: number;
+}): Merged {
   const { place, bodies, blockPoints } = task;
   const pieces = mergePieces(bodies.map((body) => readBlock(bufferOf(body), wantsAll)));
   return pack(pieces, place, { level: COMPRESSION, mostPoints: blockPoints });
 }
 
 /** A day of some series, as it stays. */
-export interface Settled extends Merged {
+interface Settled extends Merged {
   rollups: { table: Rollup["table"]; blocks: NewBlock[] }[];
 }
 
@@ -126,7 +130,7 @@ export interface Settled extends Merged {
  * ids are given.
  */
 function settleChunks(task: {
-  place: Window;
+  place: DayAndBucket;
   settled: { startMs: number; body: Uint8Array }[];
   fresh: Uint8Array[];
   gauges: Set<number>;
@@ -171,7 +175,7 @@ function* chain(bodies: readonly Uint8Array[]): Generator<Piece> {
 
 function pack(
   pieces: Iterable<Piece>,
-  place: Window,
+  place: DayAndBucket,
   { sectionMs = WINDOW_MS, ...options }: PackingOptions & { sectionMs?: number },
 ): Merged {
   const { windowStart, bucket } = place;

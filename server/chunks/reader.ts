@@ -3,6 +3,7 @@ import type { Log } from "../../lib/log.ts";
 import { makeRecentMap } from "../../lib/recent-map.ts";
 import { noteSenders } from "../catalog/activity.ts";
 import type { Database } from "../db/database.ts";
+import { DamagedBytes } from "../log/bytes.ts";
 import type { Reader } from "../readers/reader.ts";
 import { type CompactionRules, compact } from "./compaction.ts";
 import { CHUNKS } from "./names.ts";
@@ -45,7 +46,7 @@ export function chunkReader(parts: ChunkParts): Reader {
       for (const { index, reason } of damaged) {
         const segmentId = String(segments[index]?.segmentId);
         log.error(
-          { workspaceId, segmentId, reason },
+          { err: new DamagedBytes(reason), workspaceId, segmentId },
           "a segment of the log is damaged; its points are lost",
         );
       }

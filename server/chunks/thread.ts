@@ -13,3 +13,7 @@ parentPort?.on("message", ({ number, name, given }: Task) => {
   }
   parentPort?.postMessage(answer, buffersIn(answer));
 });
+// Ends the thread, and with it whoever waits for an answer.
+parentPort?.on("messageerror", (error) => {
+  throw error;
+});

@@ -89,6 +89,7 @@ export function makeDrafts(clock: Clock): Drafts {
     return false;
   };
 
+  /** Packs the good points of a series, if its id is known, and says why the others are refused. */
   const packSeries = (
     index: number,
     id: number | undefined,
@@ -96,15 +97,21 @@ export function makeDrafts(clock: Clock): Drafts {
     refusals: Refusals,
   ): void => {
     const { count, times, values } = points;
-    if (id !== undefined) packer.series(id);
+    let good = 0;
     for (let place = 0; place < count; place += 1) {
       const ms = times[place] as number;
       const value = values[place] as number;
       const problem = pointProblem(ms, value, window);
-      if (problem !== undefined) refusals.point(index, place, problem);
-      else if (id !== undefined) packer.point(ms, value);
+      if (problem !== undefined) {
+        refusals.point(index, place, problem);
+        continue;
+      }
+      times[good] = ms;
+      values[good] = value;
+      good += 1;
     }
     refusals.endSeries(count);
+    if (id !== undefined) packer.run(id, good, times, values);
   };
 
   return {

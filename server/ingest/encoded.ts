@@ -213,6 +213,7 @@ export function makePointReader(): PointReader {
     values = moreValues;
   };
 
+  /** Any point that is not odd. */
   const readPoint = (bytes: Buffer, view: DataView, start: number, end: number): boolean => {
     let ms = NO_TIME;
     let hasTime = false;
@@ -237,10 +238,8 @@ export function makePointReader(): PointReader {
         if (at < 0) return false;
       }
     }
-    if (count === times.length) grow();
     times[count] = ms;
     values[count] = value;
-    count += 1;
     return true;
   };
 
@@ -260,12 +259,57 @@ export function makePointReader(): PointReader {
         if (bytes[at] !== POINTS) return false;
         const length = readLength(bytes, at + 1, end);
         if (length < 0 || after + length > end) return false;
-        at = after + length;
-        if (!readPoint(bytes, view, after, at)) return false;
+        if (count === times.length) grow();
+        const from = after;
+        at = from + length;
+        const ms = readUsualTime(bytes, from, at);
+        const valueAt = after;
+        // Encoders leave a zero out.
+        const isZero = valueAt === at;
+        if (ms >= 0 && (isZero || (valueAt === at - 9 && bytes[valueAt] === VALUE))) {
+          times[count] = ms;
+          values[count] = isZero ? 0 : view.getFloat64(valueAt + 1, true);
+        } else if (!readPoint(bytes, view, from, at)) return false;
+        count += 1;
       }
       return true;
     },
   };
+}
+
+/**
+ * The time that a point begins with, as encoders write those from 1978 to 3058: five bytes of seconds,
+ * and nanoseconds unless they are zero; it ends at `after`. -1 when it is written otherwise: then
+ * `readPoint` has to look.
+ */
+function readUsualTime(bytes: Uint8Array, start: number, end: number): number {
+  const length = bytes[start + 1] as number;
+  const timeEnd = start + 2 + length;
+  if (bytes[start] !== TIME || length < 6 || timeEnd > end || bytes[start + 2] !== SECONDS) {
+    return -1;
+  }
+  const low = bytes[start + 3] as number;
+  const second = bytes[start + 4] as number;
+  const third = bytes[start + 5] as number;
+  const fourth = bytes[start + 6] as number;
+  const high = bytes[start + 7] as number;
+  if ((low & second & third & fourth) < 0x80 || high >= 0x80) return -1;
+  const lowBits =
+    (low & 0x7f) | ((second & 0x7f) << 7) | ((third & 0x7f) << 14) | ((fourth & 0x7f) << 21);
+  let nanos = 0;
+  if (length > 6) {
+    if (bytes[start + 8] !== NANOS) return -1;
+    let at = start + 9;
+    for (let shift = 0; ; shift += 7) {
+      if (at === timeEnd || shift > 28) return -1;
+      const byte = bytes[at++] as number;
+      nanos |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    if (at !== timeEnd) return -1;
+  }
+  after = timeEnd;
+  return timeMs(high * 0x1000_0000 + lowBits, nanos);
 }
 
 /** A Timestamp as `timeMs` has it; -Infinity when it is odd. */

@@ -10,7 +10,8 @@ export interface ByteWriter {
   varint(value: number): void;
   /** A whole number within ±2^52, small ones in few bytes whatever their sign. */
   zigzag(value: number): void;
-  float64(value: number): void;
+  /** The first `count` of some numbers, eight bytes each. */
+  floats(values: Float64Array, count: number): void;
   /** UTF-8 after its length in bytes. */
   text(value: string): void;
   bytes(value: Uint8Array): void;
@@ -54,10 +55,12 @@ export function makeByteWriter(initialBytes = 1024): ByteWriter {
     },
     varint,
     zigzag: (value) => varint(value < 0 ? -2 * value - 1 : 2 * value),
-    float64(value) {
-      if (length + 8 > buffer.length) grow(8);
-      view.setFloat64(length, value, true);
-      length += 8;
+    floats(values, count) {
+      if (length + 8 * count > buffer.length) grow(8 * count);
+      for (let at = 0; at < count; at += 1) {
+        view.setFloat64(length + 8 * at, values[at] as number, true);
+      }
+      length += 8 * count;
     },
     text(value) {
       const bytes = Buffer.byteLength(value);

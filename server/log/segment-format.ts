@@ -39,10 +39,11 @@ export interface PackedPoints {
 export interface BatchPacker {
   /** Begins a batch, whatever was before. */
   begin(head: BatchHead): void;
-  /** The points that follow are of this series; ids go up to 2^51. */
-  series(seriesId: number): void;
-  /** `ms` is whole, from 0 to 2^48. */
-  point(ms: number, value: number): void;
+  /**
+   * Adds a run: the first `count` of some points of one series, all at once, since what is kept from
+   * point to point within a call costs nothing. Ids go up to 2^51; times are whole, from 0 to 2^48.
+   */
+  run(seriesId: number, count: number, times: Float64Array, values: Float64Array): void;
   /** The batch's points, or undefined when it has none. */
   finish(): PackedPoints | undefined;
 }
@@ -59,22 +60,6 @@ export function makeBatchPacker(): BatchPacker {
   let startMs = 0;
   let endMs = 0;
   let lastId = 0;
-  // The run under way: begun by its first point, so that none is empty.
-  let runId = 0;
-  let runPoints = 0;
-  let runStart = 0;
-  let lastMs = 0;
-  let lastDelta = 0;
-
-  const endRun = () => {
-    if (runPoints === 0) return;
-    heads.zigzag(runId - lastId);
-    heads.varint(runPoints);
-    heads.varint(times.length - runStart);
-    lastId = runId;
-    runs += 1;
-    runPoints = 0;
-  };
 
   return {
     begin(head) {
@@ -83,38 +68,42 @@ export function makeBatchPacker(): BatchPacker {
       runs = 0;
       points = 0;
       lastId = 0;
-      runPoints = 0;
     },
 
-    series(seriesId) {
-      endRun();
-      runId = seriesId;
-    },
-
-    point(ms, value) {
+    run(seriesId, count, newTimes, newValues) {
+      if (count === 0) return;
       if (points === 0) {
-        firstMs = ms;
-        startMs = ms;
-        endMs = ms;
-      } else if (ms < startMs) startMs = ms;
-      else if (ms > endMs) endMs = ms;
-      if (runPoints === 0) {
-        runStart = times.length;
-        lastMs = firstMs;
-        lastDelta = 0;
+        firstMs = newTimes[0] as number;
+        startMs = firstMs;
+        endMs = firstMs;
       }
-      const delta = ms - lastMs;
-      times.zigzag(delta - lastDelta);
-      values.float64(value);
-      // The way from the batch's first time to the run's says nothing about the run's rhythm.
-      lastDelta = runPoints === 0 ? 0 : delta;
-      lastMs = ms;
-      runPoints += 1;
-      points += 1;
+      const timesStart = times.length;
+      let least = startMs;
+      let most = endMs;
+      let lastMs = firstMs;
+      let lastDelta = 0;
+      for (let at = 0; at < count; at += 1) {
+        const ms = newTimes[at] as number;
+        if (ms < least) least = ms;
+        else if (ms > most) most = ms;
+        const delta = ms - lastMs;
+        times.zigzag(delta - lastDelta);
+        // The way from the batch's first time to the run's says nothing about the run's rhythm.
+        lastDelta = at === 0 ? 0 : delta;
+        lastMs = ms;
+      }
+      values.floats(newValues, count);
+      startMs = least;
+      endMs = most;
+      heads.zigzag(seriesId - lastId);
+      heads.varint(count);
+      heads.varint(times.length - timesStart);
+      lastId = seriesId;
+      runs += 1;
+      points += count;
     },
 
     finish() {
-      endRun();
       if (points === 0) return undefined;
       start.text(batch.senderId);
       start.text(batch.batchId);

@@ -3,6 +3,7 @@ import test from "ava";
 import pg from "pg";
 import { joinSegment, makeBatchPacker } from "../../server/log/segment-format.ts";
 import { randomFrom } from "../edge/queue/fixtures.ts";
+import { addRun } from "../support/log.ts";
 import { addSender, seriesOf } from "../support/points.ts";
 import { setUp, startTestServer } from "../support/server.ts";
 import { settleAccounts } from "./points/accounts.ts";
@@ -63,8 +64,7 @@ test("a reader that follows numbers skips a late commit and is found out; one th
 
   const packer = makeBatchPacker();
   packer.begin({ senderId: keyId, batchId: randomUUID(), clockOffsetMs: 0 });
-  packer.series(1);
-  packer.point(now, 1);
+  addRun(packer, 1, [[now, 1]]);
   const packed = packer.finish();
   const late = new pg.Client(server.databaseUrl);
   await late.connect();

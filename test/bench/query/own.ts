@@ -91,10 +91,9 @@ export async function startOwn(retentionDays: number): Promise<Own> {
         for (let begin = 0; begin < steps; begin += 60) {
           packer.begin({ senderId: "bench", batchId: "", clockOffsetMs: 0 });
           for (const { id, values } of all) {
-            packer.series(id);
-            for (let step = begin; step < Math.min(begin + 60, steps); step += 1) {
-              packer.point(startMs + step * STEP, values[step] as number);
-            }
+            const hour = values.subarray(begin, begin + 60);
+            const times = hour.map((_, step) => startMs + (begin + step) * STEP);
+            packer.run(id, hour.length, times, hour);
           }
           const packed = packer.finish();
           if (!packed) continue;

@@ -94,6 +94,18 @@ test("it runs when it was installed as a dependency, beside packages of its own"
     t.regex(stdout, answer);
     t.is(stderr, "");
   }
+  // Threads begin anew with what the launcher has told Node.
+  const script = `
+    await import("./bin/typescript.js");
+    const { makePackingThread } = await import("./server/chunks/packing-thread.ts");
+    await using thread = makePackingThread();
+    const given = { bodies: [], oldestMs: 0 };
+    const { blocks } = await thread.run("chunkSegments", given, new AbortController().signal);
+    console.log(blocks.length + " blocks");`;
+  const threaded = await run(process.execPath, ["--input-type=module", "--eval", script], {
+    cwd: own,
+  });
+  t.is(threaded.stdout, "0 blocks\n");
   const old = await run(process.execPath, [...OLD_NODE, launcher, "--version"]);
   t.regex(old.stdout, /^lumetry \d/);
 });

@@ -67,6 +67,12 @@ test("a block that was damaged is known by it, wherever that was", (t) => {
   }
 });
 
+test("a block has its memory to itself, however small it is", (t) => {
+  const piece = { seriesId: 1, times: Float64Array.of(BASE), values: Float64Array.of(1) };
+  const block = packBlock([piece], 1);
+  t.is(block.buffer.byteLength, block.length);
+});
+
 test("regular points of few digits take little room", (t) => {
   const pieces = Array.from({ length: 20 }, (_, series): Piece => {
     const times = Float64Array.from({ length: 1440 }, (_, at) => BASE + at * 60_000);

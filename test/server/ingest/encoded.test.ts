@@ -102,19 +102,23 @@ test("what was left to the general decoder can be read in its plain form", (t) =
 test("what encoders write is read in one pass", (t) => {
   const text = fc.string({ unit: "grapheme", maxLength: 300 });
   const time = fc.record({
-    seconds: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
-    nanos: fc.integer(),
+    seconds: fc.oneof(
+      fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+      fc.bigInt({ min: 2n ** 20n, max: 2n ** 29n }),
+      fc.bigInt({ min: 2n ** 28n, max: 2n ** 36n }),
+    ),
+    nanos: fc.oneof(fc.integer(), fc.integer({ min: 0, max: 999_999_999 }), fc.constant(0)),
   });
+  const value = fc.oneof(fc.double(), fc.constant(0));
   const request = fc.record({
     batchId: fc.constantFrom("", "a-1", "x".repeat(128)),
     series: fc.array(
       fc.record({
         metric: text,
         labels: fc.dictionary(text, text, { maxKeys: 5 }),
-        points: fc.array(
-          fc.oneof(fc.record({ time, value: fc.double() }), fc.constant({ value: 0 })),
-          { maxLength: 20 },
-        ),
+        points: fc.array(fc.oneof(fc.record({ time, value }), fc.constant({ value: 0 })), {
+          maxLength: 20,
+        }),
       }),
       { maxLength: 5 },
     ),

@@ -11,6 +11,7 @@ import {
 } from "../../../server/log/log.ts";
 import { makeBatchPacker } from "../../../server/log/segment-format.ts";
 import { freshDatabase } from "../../support/database.ts";
+import { addRun } from "../../support/log.ts";
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let connection: DatabaseConnection;
@@ -34,8 +35,11 @@ function batchOf(more: {
 }): Batch {
   const { workspaceId = randomUUID(), batchId = randomUUID(), points = 1, ms = 1e12 } = more;
   packer.begin({ senderId: "s", batchId, clockOffsetMs: 0 });
-  packer.series(1);
-  for (let at = 0; at < points; at += 1) packer.point(ms + at, at);
+  addRun(
+    packer,
+    1,
+    Array.from({ length: points }, (_, at) => [ms + at, at]),
+  );
   const packed = packer.finish();
   const answer = Buffer.alloc(0);
   return { workspaceId, senderId: "s", batchId, accepted: points, answer, packed };

@@ -8,6 +8,7 @@ import {
   makeBatchPacker,
   readSegment,
 } from "../../../server/log/segment-format.ts";
+import { addRun } from "../../support/log.ts";
 
 interface TestRun {
   seriesId: number;
@@ -47,10 +48,7 @@ const packer = makeBatchPacker();
 
 function pack({ head, runs }: TestBatch) {
   packer.begin(head);
-  for (const { seriesId, points } of runs) {
-    packer.series(seriesId);
-    for (const [ms, value] of points) packer.point(ms, value);
-  }
+  for (const { seriesId, points } of runs) addRun(packer, seriesId, points);
   const packed = packer.finish();
   if (!packed) throw new Error("nothing was packed");
   return packed;
@@ -123,11 +121,10 @@ test("series of regular points take little more than their values", (t) => {
 test("a batch without points is nothing, and one given up halfway leaves nothing behind", (t) => {
   const head = { senderId: "s", batchId: "b", clockOffsetMs: 0 };
   packer.begin(head);
-  packer.series(1);
+  addRun(packer, 1, []);
   t.is(packer.finish(), undefined);
   packer.begin(head);
-  packer.series(1);
-  packer.point(1, 1);
+  addRun(packer, 1, [[1, 1]]);
   const runs = [{ seriesId: 2, points: [[2, 2]] as [number, number][] }];
   t.deepEqual(unpack(joinSegment([pack({ head, runs })])), flat([{ head, runs }]));
 });

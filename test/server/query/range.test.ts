@@ -8,6 +8,7 @@ import {
   MetricQueryService,
 } from "../../../gen/lumetry/v1/metric_query_service_pb.js";
 import { joinSegment, makeBatchPacker } from "../../../server/log/segment-format.ts";
+import { addRun } from "../../support/log.ts";
 import { addSender, pointsOf, seriesOf, shown, type TestSender } from "../../support/points.ts";
 import { refused } from "../../support/refusal.ts";
 import {
@@ -268,8 +269,10 @@ async function addPoints(metric: string, count: number, point: (at: number) => [
   const packer = makeBatchPacker();
   for (let from = 0; from < count; from += 50_000) {
     packer.begin({ senderId: "s", batchId: "", clockOffsetMs: 0 });
-    packer.series(Number(row?.series_id));
-    for (let at = from; at < Math.min(count, from + 50_000); at += 1) packer.point(...point(at));
+    const some = Array.from({ length: Math.min(50_000, count - from) }, (_, at) =>
+      point(from + at),
+    );
+    addRun(packer, Number(row?.series_id), some);
     const packed = packer.finish();
     await server.sql(
       `insert into segments (workspace_id, start_ms, end_ms, points, body)
