@@ -55,6 +55,8 @@ export function makeKnownSeries(
       old = makeTable();
     },
     find(sender, name) {
+      const next = young.findNext(sender, name);
+      if (next !== undefined) return next;
       const hash = hashOf(seed ^ sender, name);
       const found = young.find(hash, sender, name);
       if (found !== undefined) return found;
@@ -96,6 +98,8 @@ function makeTable() {
   let names = new Uint8Array(64 * capacity);
   let namesView = new DataView(names.buffer);
   let namesEnd = 0;
+  /** What was found last. */
+  let last = -1;
 
   const isSame = (entry: number, { view, start, end }: NameBytes): boolean => {
     let mine = starts[entry] as number;
@@ -149,6 +153,16 @@ function makeTable() {
 
   return {
     bytes: () => namesEnd + count * ENTRY_BYTES,
+    /** A sender's series come in the same order again and again: then each follows the one before. */
+    findNext(sender: number, name: NameBytes): number | undefined {
+      const entry = last + 1;
+      const length = name.end - name.start;
+      if (entry >= count || senders[entry] !== sender || lengths[entry] !== length)
+        return undefined;
+      if (!isSame(entry, name)) return undefined;
+      last = entry;
+      return ids[entry];
+    },
     find(hash: number, sender: number, name: NameBytes): number | undefined {
       const mask = slots.length - 1;
       const length = name.end - name.start;
@@ -156,7 +170,9 @@ function makeTable() {
         const entry = (slots[(hash + step) & mask] as number) - 1;
         if (entry < 0) return undefined;
         if (hashes[entry] !== hash || senders[entry] !== sender) continue;
-        if (lengths[entry] === length && isSame(entry, name)) return ids[entry];
+        if (lengths[entry] !== length || !isSame(entry, name)) continue;
+        last = entry;
+        return ids[entry];
       }
       return undefined;
     },

@@ -33,7 +33,10 @@ function joinBytes(parts: readonly Buffer[]) {
     from.push(next);
     next += part.length;
   }
-  return { all: Buffer.concat(parts), from, lengths: parts.map((part) => part.length) };
+  const [first] = parts;
+  // Usually there is one, of some size.
+  const all = first && parts.length === 1 ? first : Buffer.concat(parts);
+  return { all, from, lengths: parts.map((part) => part.length) };
 }
 
 /**

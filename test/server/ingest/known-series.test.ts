@@ -36,6 +36,16 @@ test("what was set is found by the same sender and the same bytes, wherever they
   );
 });
 
+test("what follows what was found is found for its own sender only", (t) => {
+  const known = makeKnownSeries(1 << 20, NEVER);
+  known.set(1, lying("first"), 1);
+  known.set(2, lying("second"), 2);
+  t.is(known.find(1, lying("first")), 1);
+  t.is(known.find(1, lying("second")), undefined);
+  t.is(known.find(1, lying("first")), 1);
+  t.is(known.find(2, lying("second")), 2);
+});
+
 test("a hundred thousand series are all found again", (t) => {
   const known = makeKnownSeries(64 << 20, NEVER);
   const text = (number: number) => `metric.${number % 30} host=${number}`;
