@@ -2,7 +2,7 @@
  * Writes buf/validate/validate.proto for the compiler. No npm package ships the file, but
  * @bufbuild/protovalidate carries its descriptor, which is printed back as text here.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import {
   type DescriptorProto,
@@ -68,9 +68,11 @@ function* printFile(): Generator<string> {
   for (const desc of file.proto.messageType) yield* printMessage(desc);
 }
 
-/** Prints the file below `root`, where buf.yaml looks for it. */
+/** Prints the file below `root`, where buf.yaml looks for it; one that is right is left alone, since others may read it. */
 export function printValidate(root: string): void {
   const to = path.join(root, "third_party/protovalidate/buf/validate/validate.proto");
+  const text = `${[...printFile()].join("\n")}\n`;
+  if (existsSync(to) && readFileSync(to, "utf8") === text) return;
   mkdirSync(path.dirname(to), { recursive: true });
-  writeFileSync(to, `${[...printFile()].join("\n")}\n`);
+  writeFileSync(to, text);
 }

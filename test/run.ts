@@ -133,7 +133,7 @@ async function run(files: string[], environment: NodeJS.ProcessEnv): Promise<num
   return failed === 0 && passed > 0 ? 0 : 1;
 }
 
-// Of what is generated the only file that a clone has not; buf reads the contract in some tests.
+// The contract imports it, a clone has it not, and some tests let buf read the contract.
 printValidate(root);
 const directory = await mkdtemp(path.join(tmpdir(), "lumetry-tests-"));
 try {

@@ -137,6 +137,39 @@ test("what encoders write is read in one pass", (t) => {
   );
 });
 
+/** A request of one series with one point, in hexadecimal: less than 128 bytes of it. */
+function requestOf(point: string): Buffer {
+  const bytes = Buffer.from(point, "hex");
+  const series = Buffer.from([0x0a, 1, 0x6d, 0x1a, bytes.length, ...bytes]);
+  return Buffer.from([0x12, series.length, ...series]);
+}
+
+test("what nearly looks like a usual point is not taken for one", (t) => {
+  const time = "0a060880e0a6d506";
+  for (const [point, why] of [
+    [`${time}11000000000000f03f`, "a usual one"],
+    [time, "a usual one, of zero"],
+    [`${time}51000000000000f03f`, "an unknown field of eight bytes in place of the value"],
+    [`${time}620700000000000000`, "an unknown field of seven bytes in place of the value"],
+    ["0a060880e0a6d586", "seconds that do not end"],
+    ["0a0808808080808010", "seconds of six bytes"],
+    ["0a080880808080801005", "seconds of six bytes that look like nanoseconds"],
+    ["0a100880e0a6d50610808080808080808001", "nanoseconds beyond 32 bits"],
+    ["0a0c0880e0a6d506108080808008", "nanoseconds of exactly 32 bits"],
+    ["62060880e0a6d506", "an unknown field in the form of a time"],
+    ["0a0808ffffff7f10e807", "seconds of four bytes before nanoseconds"],
+    ["0a0608ffffff7f10", "seconds of four bytes before nanoseconds that are missing"],
+    [`${time}${time}`, "two times"],
+    [`11000000000000f03f${time}`, "a value before its time"],
+  ] as const) {
+    const bytes = requestOf(point);
+    const inOnePass = readInOnePass(bytes);
+    const message = decode(bytes);
+    if (inOnePass) t.deepEqual(inOnePass, message && shown(message), why);
+    if (point.startsWith(time) && why.startsWith("a usual one")) t.truthy(inOnePass, why);
+  }
+});
+
 test("as many points as a request may have fit into the columns of one series", (t) => {
   const given = Array.from({ length: 100_000 }, (_, at): [number, number] => [now + at, at]);
   const message = create(WriteMetricsRequestSchema, { series: [seriesOf("many", {}, ...given)] });
