@@ -36,8 +36,7 @@ interface Outcome {
 }
 
 async function runAva(files: string[], environment: NodeJS.ProcessEnv): Promise<Outcome> {
-  // One more than processors: a test waits now and then.
-  const concurrency = String(Math.max(2, availableParallelism()) + 1);
+  const concurrency = String(Math.max(2, availableParallelism()));
   const ava = spawn(
     process.execPath,
     [
