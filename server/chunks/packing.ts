@@ -1,6 +1,6 @@
 import { DamagedBytes } from "../log/bytes.ts";
 import { type Piece, readBlock } from "./block-format.ts";
-import { makePacker, type Packer, type PackingOptions } from "./blocks.ts";
+import { type Block, makePacker, type PackingOptions } from "./blocks.ts";
 import { gather } from "./gather.ts";
 import { cutEvery, mergePieces } from "./merge.ts";
 import { cellsOf, packCells, ROLLUPS, type Rollup, seriesOfPacked } from "./rollup.ts";
@@ -75,12 +75,28 @@ function chunkSegments({ bodies, oldestMs }: { bodies: Uint8Array[]; oldestMs: n
   };
 }
 
+/** Packs pieces of one place, and puts its blocks to others. */
+function packInto(blocks: NewBlock[], place: DayAndBucket, options: PackingOptions) {
+  const { windowStart, bucket } = place;
+  const packer = makePacker(options);
+  const keep = (made: readonly Block[]) => {
+    for (const block of made) blocks.push({ ...block, windowStart, bucket });
+  };
+  return {
+    windowStart,
+    bucket,
+    add: (piece: Piece) => keep(packer.add(piece)),
+    end: () => keep(packer.end()),
+  };
+}
+type PlacePacker = ReturnType<typeof packInto>;
+
 function packFresh(pieces: readonly Piece[], oldestMs: number) {
   const blocks: NewBlock[] = [];
   let expired = 0;
-  const packers = new Map<string, Packer & DayAndBucket>();
+  const packers = new Map<string, PlacePacker>();
   // Pieces come by id, so that many in a row are of one place.
-  let place: (Packer & DayAndBucket) | undefined;
+  let place: PlacePacker | undefined;
   for (const whole of pieces) {
     const bucket = bucketOf(whole.seriesId);
     for (const { startMs: windowStart, piece } of cutEvery(whole, WINDOW_MS)) {
@@ -90,15 +106,13 @@ function packFresh(pieces: readonly Piece[], oldestMs: number) {
       }
       if (place?.windowStart !== windowStart || place.bucket !== bucket) {
         const key = `${windowStart} ${bucket}`;
-        place = packers.get(key) ?? { ...makePacker(FRESH), windowStart, bucket };
+        place = packers.get(key) ?? packInto(blocks, { windowStart, bucket }, FRESH);
         packers.set(key, place);
       }
-      for (const block of place.add(piece)) blocks.push({ ...block, windowStart, bucket });
+      place.add(piece);
     }
   }
-  for (const { end, windowStart, bucket } of packers.values()) {
-    for (const block of end()) blocks.push({ ...block, windowStart, bucket });
-  }
+  for (const { end } of packers.values()) end();
   return { blocks, expired };
 }
 
@@ -178,20 +192,17 @@ function pack(
   place: DayAndBucket,
   { sectionMs = WINDOW_MS, ...options }: PackingOptions & { sectionMs?: number },
 ): Merged {
-  const { windowStart, bucket } = place;
   const lastSeen = new Map<number, number>();
   const blocks: NewBlock[] = [];
-  const packers = new Map<number, Packer>();
+  const packers = new Map<number, PlacePacker>();
   for (const piece of pieces) {
     lastSeen.set(piece.seriesId, piece.times.at(-1) as number);
     for (const { startMs, piece: cut } of cutEvery(piece, sectionMs)) {
-      const packer = packers.get(startMs) ?? makePacker(options);
+      const packer = packers.get(startMs) ?? packInto(blocks, place, options);
       packers.set(startMs, packer);
-      for (const block of packer.add(cut)) blocks.push({ ...block, windowStart, bucket });
+      packer.add(cut);
     }
   }
-  for (const packer of packers.values()) {
-    for (const block of packer.end()) blocks.push({ ...block, windowStart, bucket });
-  }
+  for (const { end } of packers.values()) end();
   return { blocks, lastSeen };
 }
